@@ -1,0 +1,233 @@
+"""The menu table: every action of the window, as rows of data. Knows no Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from qviz.app.views import DocumentView
+
+Scope = Literal["window", "views"]
+
+
+def _always(_document: DocumentView) -> str:
+    return ""
+
+
+def _needs_model(document: DocumentView) -> str:
+    return "" if document.model_name else "Open a model first"
+
+
+def _needs_undo(document: DocumentView) -> str:
+    return "" if document.undo_text else "Nothing to undo"
+
+
+def _needs_redo(document: DocumentView) -> str:
+    return "" if document.redo_text else "Nothing to redo"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One action: what the menu shows, its keys, and why it is disabled ("" when it is not).
+
+    `menu` is a path such as "Edit/Presets", or "" for an action that only has keys. Keys of the
+    scope "views" work while the layer table or a plot has the focus, so that they can be letters.
+    """
+
+    id: str
+    text: str
+    menu: str
+    shortcuts: tuple[str, ...] = ()
+    icon: str = ""
+    tip: str = ""
+    why_disabled: Callable[[DocumentView], str] = _always
+    checkable: bool = False
+    group: str = ""  # actions of one group: exactly one is checked
+    scope: Scope = "window"
+    separator: bool = False  # a line above it in its menu
+
+
+ACTIONS: tuple[Action, ...] = (
+    Action(
+        "open_model",
+        "Open Model…",
+        "File",
+        ("Ctrl+O",),
+        "folder-open",
+        "Open a network from an ONNX file",
+    ),
+    Action(
+        "open_samples",
+        "Open Samples…",
+        "File",
+        ("Ctrl+Shift+O",),
+        "stack",
+        "Open samples (.npz: the model's inputs and labels) to measure accuracy",
+    ),
+    Action(
+        "open_demo",
+        "Open the Demo",
+        "File",
+        ("Ctrl+Shift+D",),
+        "play-circle",
+        "Open the bundled network and its 2,000 test images",
+    ),
+    Action(
+        "open_plan",
+        "Open Plan…",
+        "File",
+        ("Ctrl+Shift+P",),
+        "file-arrow-up",
+        "Replace the plan by one from a JSON file",
+        _needs_model,
+        separator=True,
+    ),
+    Action(
+        "save_plan",
+        "Save Plan As…",
+        "File",
+        ("Ctrl+S",),
+        "floppy-disk",
+        "Save the plan as a JSON file",
+        _needs_model,
+    ),
+    Action(
+        "save_screenshot",
+        "Save Screenshot…",
+        "File",
+        ("Ctrl+Shift+S",),
+        "camera",
+        "Save this window as a PNG picture",
+    ),
+    Action("quit", "Quit", "File", ("Ctrl+Q",), "sign-out", "Close the window", separator=True),
+    Action(
+        "undo",
+        "Undo",
+        "Edit",
+        ("Ctrl+Z",),
+        "arrow-u-up-left",
+        "Take back the last edit",
+        _needs_undo,
+    ),
+    Action(
+        "redo",
+        "Redo",
+        "Edit",
+        ("Ctrl+Shift+Z", "Ctrl+Y"),
+        "arrow-u-up-right",
+        "Do the edit again that was taken back",
+        _needs_redo,
+    ),
+    Action(
+        "reset",
+        "Reset Selection to Defaults",
+        "Edit",
+        ("Ctrl+Backspace",),
+        "arrow-counter-clockwise",
+        "Give the selected layers the plan's default schemes again",
+        _needs_model,
+        separator=True,
+    ),
+    Action(
+        "copy_rows",
+        "Copy Rows",
+        "Edit",
+        ("Ctrl+C",),
+        "copy",
+        "Copy the selected rows as tab-separated text",
+        _needs_model,
+        separator=True,
+    ),
+    Action(
+        "find",
+        "Find Layer",
+        "Edit",
+        ("Ctrl+F",),
+        "magnifying-glass",
+        "Filter the layers by name or operator; re: starts a regular expression",
+        _needs_model,
+    ),
+    Action(
+        "overlay",
+        "Quantized Overlay",
+        "View",
+        ("Space",),
+        "stack-simple",
+        "Draw the quantized values over the float values",
+        _needs_model,
+        checkable=True,
+        scope="views",
+    ),
+    Action(
+        "log_scale",
+        "Logarithmic Counts",
+        "View",
+        ("L",),
+        "chart-bar",
+        "Draw the counts on a logarithmic scale",
+        _needs_model,
+        checkable=True,
+        scope="views",
+    ),
+    Action(
+        "worse_layer",
+        "Previous in Order of Error",
+        "View",
+        ("[",),
+        "caret-double-up",
+        "Go to the next worse layer by SQNR",
+        _needs_model,
+        scope="views",
+        separator=True,
+    ),
+    Action(
+        "better_layer",
+        "Next in Order of Error",
+        "View",
+        ("]",),
+        "caret-double-down",
+        "Go to the worst layer by SQNR, then to the next worst",
+        _needs_model,
+        scope="views",
+    ),
+    Action(
+        "theme_system",
+        "Follow the System",
+        "View/Theme",
+        icon="monitor",
+        tip="Light or dark as the system is set",
+        checkable=True,
+        group="theme",
+    ),
+    Action(
+        "theme_light",
+        "Light",
+        "View/Theme",
+        icon="sun",
+        tip="Always light",
+        checkable=True,
+        group="theme",
+    ),
+    Action(
+        "theme_dark",
+        "Dark",
+        "View/Theme",
+        icon="moon",
+        tip="Always dark",
+        checkable=True,
+        group="theme",
+    ),
+    Action("cancel", "Cancel Running Work", "", ("Esc",), "x", "Stop the work in the jobs strip"),
+    Action("shortcuts", "Keyboard Shortcuts", "Help", ("F1",), "keyboard", "Show every key"),
+    Action("about", "About qviz", "Help", icon="info", tip="Version and licences"),
+)
+
+TABLE_KEYS: tuple[tuple[str, str], ...] = (
+    ("↑ ↓ ← →", "Move between layers and columns"),
+    ("2 … 9", "Set the bits of the selection (column W, or A when it is there)"),
+    ("0", "Leave the selection in float"),
+    ("F2 or Enter", "Edit the scheme under the cursor, for every selected layer"),
+    ("Shift or Ctrl with ↑ ↓, click", "Select several layers"),
+    ("Ctrl+A", "Select every layer"),
+)

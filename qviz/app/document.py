@@ -1,0 +1,48 @@
+"""Document: what is open and what the user decided. Findings: what was measured about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from qviz.data.parts import Part, Split
+from qviz.data.samples import Samples
+from qviz.model.model import Model
+from qviz.model.parity import Parity
+from qviz.plan.plan import Plan
+from qviz.quant.error import SlotError
+from qviz.quant.grids import Encoding
+from qviz.quant.scheme import Scheme, parse_scheme
+from qviz.quant.statistics import TensorStats
+
+PARTS: tuple[Part, ...] = ("tune", "all", "confirm")
+DEFAULT_PLAN = Plan(weight=parse_scheme("int8:channel"), input=parse_scheme("uint8"))
+
+
+@dataclass(frozen=True, eq=False)
+class Document:
+    """The model, the samples and the plan; edits make a new one."""
+
+    model: Model | None = None
+    samples: Samples | None = None
+    split: Split | None = None
+    plan: Plan = DEFAULT_PLAN
+    part: Part = "all"
+    seed: int = 0
+    plan_path: str = ""
+    saved_plan: str = DEFAULT_PLAN.key  # key of the plan as last opened or saved
+
+
+@dataclass(frozen=True, eq=False)
+class Findings:
+    """Measured facts. `statistics` by sharing group; `encodings` and `errors` by group, scheme."""
+
+    statistics: Mapping[str, TensorStats] = field(default_factory=dict)
+    encodings: Mapping[tuple[str, Scheme], Encoding] = field(default_factory=dict)
+    errors: Mapping[tuple[str, Scheme], SlotError] = field(default_factory=dict)
+    macs: Mapping[int, int] | None = None  # per sample, by layer index
+    parity: Parity | None = None
+    parity_note: str = ""
+    calibrated: int = 0  # calibration samples streamed so far
+    calibrating: int = 0  # of how many
+    calibration_done: bool = False

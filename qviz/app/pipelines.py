@@ -1,0 +1,182 @@
+"""Pipelines: the generators that lanes run, from files to numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from qviz.app.document import Document, Findings
+from qviz.app.jobs import Step, Token
+from qviz.data.parts import Split, split_samples
+from qviz.data.samples import Samples, read_npz
+from qviz.engine.calibrate import Calibration, calibrate, weight_statistics
+from qviz.engine.chunks import feeder
+from qviz.engine.evaluate import evaluate
+from qviz.engine.execute import Executor
+from qviz.engine.trace import check_float, trace_macs
+from qviz.errors import QvizError
+from qviz.model.model import Model
+from qviz.model.parity import Parity
+from qviz.model.read_onnx import read_onnx
+from qviz.plan.plan import Plan
+from qviz.plan.resolve import schemes
+from qviz.quant.error import SlotError, measure_error
+from qviz.quant.grids import Encoding
+from qviz.quant.ranges import find_encoding
+from qviz.quant.scheme import Scheme
+from qviz.quant.statistics import TensorStats
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ModelRead:
+    """A model file was read."""
+
+    model: Model
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class WeightsMeasured:
+    """Statistics of the weights, by sharing group."""
+
+    statistics: Mapping[str, TensorStats]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class SamplesRead:
+    """A samples file was read, fits the model, and was split."""
+
+    samples: Samples
+    split: Split
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class FloatChecked:
+    """The float model was run: its MACs, and how it compares with onnxruntime."""
+
+    macs: Mapping[int, int] | None
+    parity: Parity | None
+    note: str
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class SlotMeasured:
+    """What a scheme became on a slot group, and its error."""
+
+    group: str
+    scheme: Scheme
+    encoding: Encoding
+    error: SlotError
+
+
+def open_model(path: Path, token: Token) -> Iterator[Step]:
+    """Read a model, measure its weights, check it on synthetic inputs."""
+    yield Step(0, 0)
+    model = read_onnx(path)
+    yield Step(0, 0, ModelRead(model))
+    total = sum(slot.role == "weight" for slot in model.slots.values()) + 1
+    statistics: dict[str, TensorStats] = {}
+    for done, (group, stats) in enumerate(weight_statistics(model), 1):
+        if token.cancelled():
+            return
+        statistics[group] = stats
+        yield Step(done, total)
+    yield Step(total - 1, total, WeightsMeasured(statistics))
+    yield Step(total, total, _checked(model, None))
+
+
+def open_samples(path: Path, model: Model, seed: int) -> Iterator[Step]:
+    """Read samples, see that they fit the model, split them, check the float model on a few.
+
+    Raises:
+        QvizError: an unreadable file, or samples that do not fit the model.
+    """
+    yield Step(0, 0)
+    samples = read_npz(path)
+    feeder(model, samples, None)
+    yield Step(1, 2, SamplesRead(samples, split_samples(samples, seed)))
+    yield Step(2, 2, _checked(model, samples))
+
+
+def _checked(model: Model, samples: Samples | None) -> FloatChecked:
+    try:
+        macs = trace_macs(model, samples)
+    except QvizError as error:
+        return FloatChecked(None, None, f"not run yet: {error.cause}")
+    parity = check_float(model, samples)
+    return FloatChecked(macs, parity, "")
+
+
+def calibrate_inputs(executor: Executor, document: Document, token: Token) -> Iterator[Step]:
+    """Stream the calibration part into statistics of the input slots."""
+    samples, split = document.samples, document.split
+    if samples is None or split is None:
+        return
+    feed = feeder(executor.model, samples, None)
+    latest: Calibration | None = None
+    rows = split.calibration
+    for latest in calibrate(executor.model, executor.runtime, feed, rows, token.cancelled):
+        yield Step(latest.samples, latest.total, latest)
+
+
+def measure_slots(
+    model: Model, plan: Plan, findings: Findings, first: frozenset[str], token: Token
+) -> Iterator[Step]:
+    """Encodings and errors that are not known yet, the groups `first` before the others."""
+    wanted: dict[tuple[str, Scheme], None] = {}
+    for name, scheme in schemes(model, plan).items():
+        group = model.slots[name].group
+        if not scheme.is_float and group in findings.statistics:
+            wanted[(group, scheme)] = None
+    missing = [key for key in wanted if key not in findings.errors]
+    missing.sort(key=lambda key: key[0] not in first)
+    for done, (group, scheme) in enumerate(missing, 1):
+        if token.cancelled():
+            return
+        yield Step(done, len(missing), measure_slot(findings.statistics[group], group, scheme))
+
+
+def measure_slot(stats: TensorStats, group: str, scheme: Scheme) -> SlotMeasured:
+    """One encoding and its error."""
+    encoding = find_encoding(stats, scheme)
+    per_channel = encoding.axis is not None
+    return SlotMeasured(
+        group, scheme, encoding, measure_error(stats.points(channel=per_channel), encoding)
+    )
+
+
+def evaluate_plan(
+    executor: Executor,
+    document: Document,
+    findings: Findings,
+    first: frozenset[str],
+    token: Token,
+    limit: int | None = None,
+) -> Iterator[Step]:
+    """Measure what the plan's slots become, then score the plan on the document's part."""
+    model = executor.model
+    known = dict(findings.encodings)
+    for step in measure_slots(model, document.plan, findings, first, token):
+        if isinstance(step.payload, SlotMeasured):
+            known[(step.payload.group, step.payload.scheme)] = step.payload.encoding
+        yield Step(0, 0, step.payload)
+    if document.samples is None or document.split is None or not findings.calibration_done:
+        return
+    encodings = {
+        name: known[(model.slots[name].group, scheme)]
+        for name, scheme in schemes(model, document.plan).items()
+        if (model.slots[name].group, scheme) in known
+    }
+    macs = None if findings.macs is None else sum(findings.macs.values())
+    rows = document.split.indices(document.part)
+    for evaluation in evaluate(
+        executor,
+        feeder(model, document.samples, macs),
+        encodings,
+        rows,
+        document.part,
+        limit=limit,
+        cancelled=token.cancelled,
+    ):
+        target = len(rows) if limit is None else min(limit, len(rows))
+        yield Step(evaluation.samples, target, evaluation)

@@ -1,0 +1,96 @@
+"""Presenting: pure functions from the document and its findings to what the window draws."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qviz.app.distribution import distribution_view, empty_view
+from qviz.app.document import PARTS, Document, Findings
+from qviz.app.pipelines import measure_slot
+from qviz.app.views import DistributionView, DocumentView, Role
+from qviz.model.model import Model
+from qviz.plan.resolve import schemes
+from qviz.quant.grids import Encoding
+from qviz.quant.scheme import Scheme
+
+INSTANT_VALUES = 200_000  # weights up to this size get a searched range in the frame of the edit
+
+
+def plan_schemes(document: Document) -> dict[str, Scheme]:
+    """The scheme of every slot; empty without a model."""
+    return {} if document.model is None else schemes(document.model, document.plan)
+
+
+def document_view(document: Document, findings: Findings, undo: str, redo: str) -> DocumentView:
+    """What is open, for the title, the header and the actions."""
+    model, samples, split = document.model, document.samples, document.split
+    parity = findings.parity
+    return DocumentView(
+        model_name="" if model is None else Path(model.path).name,
+        model_path="" if model is None else model.path,
+        samples_name="" if samples is None else samples.name,
+        samples_path="" if samples is None else samples.path,
+        layers=0 if model is None else len(model.layers),
+        parameters=0 if model is None else sum(t.numel() for t in model.constants.values()),
+        parity=findings.parity_note if parity is None else parity.text,
+        parity_ok=None if parity is None else parity.ok,
+        modified=document.plan.key != document.saved_plan,
+        plan_path=document.plan_path,
+        undo_text=undo,
+        redo_text=redo,
+        samples_count=0 if samples is None else samples.count,
+        parts=() if split is None else tuple((part, len(split.indices(part))) for part in PARTS),
+    )
+
+
+def slot_view(
+    model: Model,
+    document: Document,
+    findings: Findings,
+    name: str,
+    scheme: Scheme,
+    channel: int | None,
+    *,
+    live: bool,
+) -> DistributionView:
+    """The Distribution view of one slot under a scheme."""
+    slot = model.slots[name]
+    stats = findings.statistics.get(slot.group)
+    if stats is None:
+        return empty_view(model, slot, scheme, _why_empty(document, slot.role))
+    encoding = None if scheme.is_float else _encoding(findings, slot.group, scheme, live)
+    return distribution_view(model, slot, scheme, stats, encoding, channel)
+
+
+def _why_empty(document: Document, role: Role) -> str:
+    if role == "weight":
+        return "Measuring the weights…"
+    if document.samples is None:
+        return "Open samples to see the activations of this layer"
+    return "Calibrating: the histogram fills as samples run"
+
+
+def _encoding(findings: Findings, group: str, scheme: Scheme, live: bool) -> Encoding | None:
+    """What a scheme becomes, found here and now unless that would stall the window."""
+    known = findings.encodings.get((group, scheme))
+    if known is not None:
+        return known
+    stats = findings.statistics[group]
+    values = 0 if stats.exact is None else stats.exact.numel()
+    if live and scheme.range in ("mse", "percentile") and values > INSTANT_VALUES:
+        return None
+    return measure_slot(stats, group, scheme).encoding
+
+
+def completions(role: Role) -> tuple[str, ...]:
+    """Spellings to offer for a cell."""
+    signs = ("int", "uint") if role == "weight" else ("uint", "int")
+    grains = ("", ":channel") if role == "weight" else ("",)
+    spelled = [
+        f"{sign}{bits}{grain}{tail}"
+        for sign in signs
+        for bits in (8, 4, 6, 5, 3, 2, 7, 16)
+        for grain in grains
+        for tail in ("", ":mse", ":percentile")
+    ]
+    return ("float", *spelled)

@@ -1,0 +1,60 @@
+"""The number strip: what the plan scores and what it costs, in one frozen value."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from qviz.app.document import Document, Findings
+from qviz.app.views import Strip
+from qviz.engine.evaluate import Evaluation
+from qviz.plan.cost import Cost
+
+
+def number_strip(
+    document: Document,
+    findings: Findings,
+    cost: Cost | None,
+    shown: Evaluation | None,
+    *,
+    failure: str,
+    running: bool,
+    current: bool,
+) -> Strip:
+    """`current` says that `shown` belongs to the plan as it stands."""
+    if document.model is None or cost is None:
+        return Strip("empty", message="Open a model to begin")
+    strip = Strip(
+        "waiting",
+        part=document.part,
+        bytes_float=cost.bytes_float,
+        bytes_quantized=cost.bytes_quantized,
+        bops_float=cost.bops_float,
+        bops_quantized=cost.bops_quantized,
+    )
+    if shown is not None:
+        strip = replace(
+            strip,
+            metric=shown.metric,
+            unit=shown.unit,
+            float_value=shown.float_value,
+            value=shown.value,
+            low=shown.low,
+            high=shown.high,
+            samples=shown.samples,
+            total=shown.total,
+            exact=shown.exact,
+            delta=shown.delta,
+            flips=shown.flips,
+            stale=not current or bool(failure),
+        )
+    if failure:
+        return replace(strip, state="failed", message=failure)
+    if document.samples is None:
+        return replace(strip, state="no samples", message="Open samples to see the accuracy")
+    if not findings.calibration_done:
+        return replace(strip, message="Calibrating the inputs")
+    if running:
+        return replace(strip, state="running")
+    if shown is None:
+        return strip
+    return replace(strip, state="done" if current else "waiting")

@@ -1,0 +1,97 @@
+"""Summary: every figure the window shows, as JSON values with stable names (docs/json.md)."""
+
+from __future__ import annotations
+
+import math
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from qviz.app.session import Session
+from qviz.app.views import Cell, LayerRow
+from qviz.engine.evaluate import Evaluation
+from qviz.plan.plan import to_json
+
+SUMMARY_VERSION = 1
+
+
+def summary(session: Session, evaluation: Evaluation) -> dict[str, Any]:
+    """What `qviz run --json` writes. Numbers that are infinite or unknown are null."""
+    document, cost = session.current(), session.cost()
+    if document.model is None or document.samples is None or document.split is None or cost is None:
+        raise ValueError("a summary needs a model and samples")
+    parity = session.findings.parity
+    return {
+        "qviz_summary": SUMMARY_VERSION,
+        "qviz": metadata.version("qviz-workbench"),
+        "model": {
+            "name": Path(document.model.path).name,
+            "sha256": document.model.hash,
+            "layers": len(document.model.layers),
+            "parameters": sum(t.numel() for t in document.model.constants.values()),
+        },
+        "data": {
+            "name": document.samples.name,
+            "sha256": document.samples.hash,
+            "count": document.samples.count,
+            "seed": document.seed,
+            "split": document.split.hash,
+            "calibration": len(document.split.calibration),
+            "tune": len(document.split.tune),
+            "confirm": len(document.split.confirm),
+        },
+        "parity": None
+        if parity is None
+        else {"ok": parity.ok, "max_relative": finite(parity.max_relative), "text": parity.text},
+        "metric": evaluation.metric,
+        "unit": evaluation.unit,
+        "part": evaluation.part,
+        "samples": evaluation.samples,
+        "total": evaluation.total,
+        "float": {"value": finite(evaluation.float_value)},
+        "quantized": {
+            "value": finite(evaluation.value),
+            "low": finite(evaluation.low),
+            "high": finite(evaluation.high),
+            "exact": evaluation.exact,
+        },
+        "delta": finite(evaluation.delta),
+        "flips": evaluation.flips,
+        "bytes": {"float": cost.bytes_float, "quantized": cost.bytes_quantized},
+        "bops": {"float": cost.bops_float, "quantized": cost.bops_quantized},
+        "plan": to_json(document.plan),
+        "layers": [_layer(row) for row in session.rows()],
+    }
+
+
+def _layer(row: LayerRow) -> dict[str, Any]:
+    return {
+        "index": row.index,
+        "name": row.name,
+        "op": row.op,
+        "shape": row.shape,
+        "parameters": row.parameters,
+        "macs": row.macs,
+        "bytes": row.size_bytes,
+        "size_share": row.size_share,
+        "weight": _cell(row.weight),
+        "input": _cell(row.input),
+    }
+
+
+def _cell(cell: Cell | None) -> dict[str, Any] | None:
+    if cell is None:
+        return None
+    return {
+        "slots": list(cell.slots),
+        "scheme": cell.scheme,
+        "sqnr_db": finite(cell.sqnr_db),
+        "lossless": cell.sqnr_db == math.inf,
+        "clipped": finite(cell.clipped),
+        "shared_with": list(cell.shared_with),
+    }
+
+
+def finite(value: float | None) -> float | None:
+    """The number, or None where JSON has no word for it."""
+    return value if value is not None and math.isfinite(value) else None

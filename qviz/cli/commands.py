@@ -1,0 +1,210 @@
+"""The commands: `qviz [MODEL]`, `qviz demo`, `qviz run`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from qviz.cli.display import has_display
+from qviz.errors import QvizError
+
+SIZE = (1280, 800)
+
+
+class _OpenByDefault(click.Group):
+    """`qviz model.onnx` means `qviz open model.onnx`: the first word that is no command."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put `open` before arguments that name no command."""
+        own = {"--help", "-h", "--version"}
+        if not args or (args[0] not in self.commands and args[0] not in own):
+            args = ["open", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_OpenByDefault, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="qviz-workbench", prog_name="qviz")
+def cli() -> None:
+    """See, plan and understand the quantization of a neural network.
+
+    `qviz [MODEL] [--samples FILE]` opens the window; `qviz run` scores a plan without it.
+    """
+
+
+_theme = click.option(
+    "--theme", type=click.Choice(["light", "dark"]), default="light", help="For --screenshot."
+)
+_size = click.option(
+    "--size",
+    type=(int, int),
+    default=SIZE,
+    show_default=True,
+    metavar="W H",
+    help="For --screenshot, in pixels.",
+)
+_select = click.option("--select", metavar="LAYER", help="For --screenshot: the layer to show.")
+_screenshot = click.option(
+    "--screenshot", type=click.Path(path_type=Path), help="Render the window into a PNG and exit."
+)
+
+
+@cli.command("open")
+@click.argument("model", required=False)
+@click.option("--samples", metavar="FILE", help="Samples: an .npz with an array per model input.")
+@click.option("--plan", metavar="FILE", help="A plan that qviz saved.")
+@_screenshot
+@_theme
+@_size
+@_select
+def open_window(
+    model: str | None,
+    samples: str | None,
+    plan: str | None,
+    screenshot: Path | None,
+    theme: str,
+    size: tuple[int, int],
+    select: str | None,
+) -> None:
+    """Open the window, with a model and samples if given."""
+    from qviz.ui import run as window
+
+    if samples and not model:
+        raise QvizError("--samples", "there is no model to fit them to", "Name a model as well")
+    for file in (model, samples, plan):
+        if file and not Path(file).is_file():
+            raise QvizError(file, "there is no such file", "Check the path")
+    if screenshot is not None:
+        _check_writable(screenshot, "--screenshot")
+        window.screenshot(
+            screenshot, model, samples, size=size, theme=theme, select=select, plan=plan
+        )
+        return
+    if not has_display():
+        raise QvizError(
+            "the window",
+            "there is no display",
+            "Use 'qviz run', or --screenshot FILE to render without one",
+        )
+    sys.exit(window.run_window(model, samples, plan))
+
+
+@cli.command()
+@_screenshot
+@_theme
+@_size
+@_select
+@click.option("--headless", is_flag=True, help="Do not open the window even if there is a display.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("qviz-demo"),
+    show_default=True,
+    help="Folder for the screenshot and report without a display.",
+)
+def demo(
+    screenshot: Path | None,
+    theme: str,
+    size: tuple[int, int],
+    select: str | None,
+    headless: bool,
+    out: Path,
+) -> None:
+    """Open the bundled Fashion-MNIST network and its samples.
+
+    Without a display the same analysis runs headless, prints the table and saves a screenshot
+    and a report.
+    """
+    from qviz.data.bundled import demo_model, demo_samples
+    from qviz.ui import run as window
+
+    model, samples = str(demo_model()), str(demo_samples())
+    if screenshot is not None:
+        _check_writable(screenshot, "--screenshot")
+        window.screenshot(screenshot, model, samples, size=size, theme=theme, select=select)
+    elif headless or not has_display():
+        from qviz.cli.headless import run_demo
+
+        run_demo(model, samples, out)
+    else:
+        sys.exit(window.run_window(model, samples))
+
+
+@cli.command()
+@click.argument("model")
+@click.option(
+    "--samples", required=True, metavar="FILE", help="An .npz: an array per input, labels."
+)
+@click.option("--weights", metavar="SCHEME", help="Scheme of all weights [default: int8:channel].")
+@click.option("--inputs", metavar="SCHEME", help="Scheme of all inputs [default: uint8].")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="PATTERN=SCHEME",
+    help="conv1.weight=int4, re:block.*.input=float; may be repeated, later ones win.",
+)
+@click.option("--plan", metavar="FILE", help="Start from a saved plan.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Score only N samples.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the split into parts.")
+@click.option(
+    "--part",
+    type=click.Choice(["all", "tune", "confirm"]),
+    default="all",
+    show_default=True,
+    help="Which samples to score.",
+)
+@click.option("--json", "json_file", metavar="FILE|-", help="Write every figure as JSON.")
+@click.option("--save-plan", type=click.Path(path_type=Path), help="Save the plan.")
+@_screenshot
+@_theme
+@_size
+@_select
+def run(model: str, samples: str, **options: Any) -> None:
+    """Score a plan on samples and print what every layer loses."""
+    from qviz.cli.headless import run_plan
+
+    json_file = options["json_file"]
+    for option, path in (
+        ("--json", None if json_file in (None, "-") else Path(json_file)),
+        ("--save-plan", options["save_plan"]),
+        ("--screenshot", options["screenshot"]),
+    ):
+        if path is not None:
+            _check_writable(path, option)
+    run_plan(model, samples, **options)
+
+
+def _check_writable(path: Path, option: str) -> None:
+    """Refuse an output that cannot be written before any work is done."""
+    try:
+        existed = path.exists()
+        with path.open("ab"):
+            pass
+        if not existed:
+            path.unlink()
+    except OSError as error:
+        raise QvizError(
+            f"{option} {path}",
+            f"it cannot be written ({error.strerror})",
+            "Choose a file in an existing folder that you may write to",
+        ) from error
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; a QvizError becomes one line on stderr and exit code 1."""
+    try:
+        cli.main(args=arguments, prog_name="qviz", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.Abort:
+        click.echo("qviz: stopped", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except QvizError as error:
+        click.echo(f"qviz: {error}", err=True)
+        sys.exit(1)

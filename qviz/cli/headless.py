@@ -1,0 +1,152 @@
+"""Work without a window: `qviz run`, and the demo where there is no display."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from qviz.app.jobs import Job
+from qviz.app.session import Session
+from qviz.app.summary import summary
+from qviz.cli.report import write_report
+from qviz.cli.tables import layer_table, number_lines
+from qviz.engine.evaluate import Evaluation
+from qviz.errors import QvizError
+
+
+def run_plan(
+    model: str,
+    samples: str,
+    *,
+    weights: str | None,
+    inputs: str | None,
+    settings: tuple[str, ...],
+    plan: str | None,
+    limit: int | None,
+    seed: int,
+    part: str,
+    json_file: str | None,
+    save_plan: Path | None,
+    screenshot: Path | None,
+    theme: str,
+    size: tuple[int, int],
+    select: str | None,
+) -> None:
+    """`qviz run`: score a plan and print or write every figure."""
+    with _progress() as progress:
+        session = Session(seed=seed, limit=limit, progress=progress)
+        session.open(model, samples, plan)
+        session.set_defaults(weights, inputs)
+        for setting in settings:
+            session.set_text(setting)
+        session.set_part(part)
+        evaluation = session.evaluate()
+    if json_file == "-":
+        sys.stdout.write(_json_text(session, evaluation))
+    else:
+        print_numbers(session, evaluation)
+        if json_file is not None:
+            _write(Path(json_file), _json_text(session, evaluation))
+    if save_plan is not None:
+        session.save_plan(save_plan)
+    if screenshot is not None:
+        _screenshot_of(session, screenshot, theme=theme, size=size, select=select, part=part)
+
+
+def run_demo(model: str, samples: str, out: Path) -> None:
+    """`qviz demo` without a display: three plans, the layer table, a screenshot and a report."""
+    from qviz.ui import run as window
+
+    console = Console()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise QvizError(
+            str(out),
+            f"the folder cannot be made ({error.strerror})",
+            "Choose another with --out FOLDER",
+        ) from error
+    with _progress() as progress:
+        session = Session(progress=progress)
+        session.open(model, samples)
+        story = []
+        for weight, inputs in (
+            ("int8:tensor", "float"),
+            ("int8:channel", "float"),
+            ("int4:channel", "float"),
+            ("int8:channel", "uint8"),
+        ):
+            session.set_defaults(weight, inputs)
+            story.append((weight, inputs, session.evaluate()))
+    print_numbers(session, story[-1][2])
+    console.print()
+    for weight, inputs, evaluation in story:
+        console.print(
+            f"weights {weight:<13} inputs {inputs:<6} {evaluation.value:6.2f} % "
+            f"({evaluation.delta or 0.0:+.2f} points, {evaluation.flips} flips)"
+        )
+    picture = out / "window.png"
+    window.screenshot(picture, model, samples)
+    data = summary(session, story[-1][2])
+    _write(out / "summary.json", json.dumps(data, indent=2) + "\n")
+    write_report(out / "report.html", data, story, picture)
+    console.print(f"\nSaved {picture}, {out / 'report.html'} and {out / 'summary.json'}")
+
+
+def print_numbers(session: Session, evaluation: Evaluation) -> None:
+    """The layer table and the numbers, on standard output."""
+    console = Console()
+    console.print(layer_table(session))
+    for line in number_lines(session, evaluation):
+        console.print(line, highlight=False)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[Job], None]]:
+    """A progress bar on a terminal's standard error; nothing elsewhere."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda _job: None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("Starting", total=None)
+        yield lambda job: bar.update(
+            task, description=job.title, completed=job.done, total=job.total or None
+        )
+
+
+def _json_text(session: Session, evaluation: Evaluation) -> str:
+    return json.dumps(summary(session, evaluation), indent=2, allow_nan=False) + "\n"
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise QvizError(
+            str(path),
+            f"it cannot be written ({error.strerror})",
+            "Choose a file in an existing folder that you may write to",
+        ) from error
+
+
+def _screenshot_of(session: Session, path: Path, **options: Any) -> None:
+    """Render the window with the session's model, samples and plan."""
+    from qviz.ui import run as window
+
+    document = session.document()
+    with tempfile.TemporaryDirectory() as folder:
+        plan = Path(folder) / "plan.json"
+        session.save_plan(plan)
+        window.screenshot(
+            path, document.model_path, document.samples_path, plan=str(plan), **options
+        )

@@ -1,0 +1,85 @@
+"""What `qviz run` prints."""
+
+from __future__ import annotations
+
+import math
+
+from rich.table import Table
+
+from qviz.app.session import Session
+from qviz.app.views import Cell
+from qviz.engine.evaluate import Evaluation
+
+
+def layer_table(session: Session) -> Table:
+    """One row per layer: schemes, SQNR in dB and share of the bytes."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for title, side in (
+        ("#", "right"),
+        ("layer", "left"),
+        ("op", "left"),
+        ("shape", "left"),
+        ("params", "right"),
+        ("W", "left"),
+        ("W dB", "right"),
+        ("A", "left"),
+        ("A dB", "right"),
+        ("size", "right"),
+    ):
+        table.add_column(title, justify="right" if side == "right" else "left", no_wrap=True)
+    for row in session.rows():
+        table.add_row(
+            str(row.index),
+            row.name,
+            row.op,
+            row.shape,
+            f"{row.parameters:,}",
+            *_cell(row.weight),
+            *_cell(row.input),
+            f"{100 * row.size_share:.1f} %",
+        )
+    return table
+
+
+def _cell(cell: Cell | None) -> tuple[str, str]:
+    if cell is None:
+        return "–", ""
+    if cell.sqnr_db is None:
+        return cell.scheme, ""
+    return cell.scheme, "exact" if cell.sqnr_db == math.inf else f"{cell.sqnr_db:.1f}"
+
+
+def number_lines(session: Session, evaluation: Evaluation) -> list[str]:
+    """The number strip in words."""
+    unit = evaluation.unit
+    seen = f"{evaluation.samples:,} of {evaluation.total:,} samples ({evaluation.part})"
+    interval = "exact" if evaluation.exact else "estimated"
+    if not evaluation.exact and evaluation.low is not None and evaluation.high is not None:
+        interval = f"95 % interval {evaluation.low:.2f} to {evaluation.high:.2f} {unit}"
+    lines = [""]
+    if math.isfinite(evaluation.float_value):
+        lines.append(
+            f"{evaluation.metric}: float {evaluation.float_value:.2f} {unit} → quantized "
+            f"[bold]{evaluation.value:.2f} {unit}[/bold] ({evaluation.delta or 0.0:+.2f} points), "
+            f"{interval}, {seen}"
+        )
+    else:
+        value = "exact" if evaluation.value == math.inf else f"{evaluation.value:.2f} {unit}"
+        lines.append(f"{evaluation.metric}: [bold]{value}[/bold], {seen}")
+    if evaluation.flips is not None:
+        lines.append(f"flips: {evaluation.flips} predictions differ from float")
+    cost = session.cost()
+    if cost is not None:
+        ratio = cost.bytes_float / max(cost.bytes_quantized, 1)
+        lines.append(
+            f"size: {cost.bytes_float:,} → {cost.bytes_quantized:,} bytes (×{ratio:.2f} smaller)"
+        )
+        if cost.bops_float and cost.bops_quantized:
+            lines.append(
+                f"BOPs: {cost.bops_float:.3g} → {cost.bops_quantized:.3g} "
+                f"(×{cost.bops_float / cost.bops_quantized:.1f} fewer)"
+            )
+    document = session.document()
+    if document.parity:
+        lines.append(document.parity)
+    return lines

@@ -1,0 +1,1 @@
+"""Floor 2: samples, their parts, and the bundled demo."""

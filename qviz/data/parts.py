@@ -1,0 +1,70 @@
+"""Parts: a seeded split of the samples into calibration, tuning and confirm-once."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qviz.data.samples import Samples
+from qviz.errors import QvizError
+
+Part = Literal["calibration", "tune", "confirm", "all"]
+Indices = NDArray[np.int64]
+
+CALIBRATION_LIMIT = 512
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Split:
+    """Which samples belong to which part; `hash` names this very membership."""
+
+    seed: int
+    calibration: Indices
+    tune: Indices
+    confirm: Indices
+    hash: str
+
+    def indices(self, part: Part) -> Indices:
+        """Sample indices of a part, in evaluation order."""
+        if part == "all":
+            return np.concatenate([self.calibration, self.tune, self.confirm])
+        return {"calibration": self.calibration, "tune": self.tune, "confirm": self.confirm}[part]
+
+
+def split_samples(samples: Samples, seed: int = 0) -> Split:
+    """A fifth for calibration (512 at most), then 3:2 for tuning and confirming.
+
+    The order comes from a hash of the seed and each sample's own bytes, so that it does not
+    depend on the order in the file and equal samples stay next to each other.
+    """
+    order = _order(samples, seed)
+    n = len(order)
+    calibration = min(max(n // 5, 1), CALIBRATION_LIMIT)
+    tune = calibration + -(-3 * (n - calibration) // 5)
+    parts = np.split(order, [calibration, tune])
+    digest = hashlib.sha256(f"{samples.hash} {seed}".encode())
+    for part in parts:
+        digest.update(np.sort(part).tobytes() + b"|")
+    return Split(seed, parts[0], parts[1], parts[2], digest.hexdigest())
+
+
+def _order(samples: Samples, seed: int) -> Indices:
+    arrays = [np.ascontiguousarray(samples.arrays[name]) for name in sorted(samples.arrays)]
+    prefix = seed.to_bytes(8, "little", signed=True)
+    ranks = []
+    for row in range(samples.count):
+        digest = hashlib.blake2b(prefix, digest_size=16)
+        for array in arrays:
+            digest.update(array[row].tobytes())
+        ranks.append((digest.digest(), row))
+    return np.array([row for _, row in sorted(ranks)], dtype=np.int64)
+
+
+def require_samples(indices: Indices, part: Part, name: str) -> None:
+    """Refuse an empty part with a message that names the cure."""
+    if not len(indices):
+        raise QvizError(name, f"the {part} part holds no samples", "Add samples, or use --part all")

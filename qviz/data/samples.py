@@ -1,0 +1,189 @@
+"""Samples: arrays for every model input, labels, and the hash that names them."""
+
+from __future__ import annotations
+
+import hashlib
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qviz.errors import QvizError
+
+Array = NDArray[Any]
+LABELS = "labels"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Samples:
+    """Arrays with one row per sample (axis 0), and integer labels [n] when there are any."""
+
+    name: str
+    path: str
+    hash: str  # sha256 over names, types, shapes and bytes
+    arrays: Mapping[str, Array]
+    labels: NDArray[np.int64] | None
+
+    @property
+    def count(self) -> int:
+        """Number of samples."""
+        return len(next(iter(self.arrays.values())))
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """What a model input takes: name, numpy type name and shape (None where any size fits)."""
+
+    name: str
+    dtype: str
+    shape: tuple[int | None, ...] | None
+
+
+def read_npz(path: Path) -> Samples:
+    """Read an `.npz` with one array per model input and, optionally, `labels`.
+
+    Raises:
+        QvizError: not an npz, pickled objects, no arrays, unequal lengths, no samples or
+            unusable labels.
+    """
+    subject = path.name
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: np.asarray(archive[name]) for name in archive.files}
+    except FileNotFoundError:
+        raise QvizError(subject, f"there is no file at {path}", "Check the path") from None
+    except (ValueError, OSError, zipfile.BadZipFile, EOFError, AttributeError) as error:
+        raise QvizError(
+            subject,
+            f"it cannot be read as an .npz archive of plain arrays ({_first_line(error)})",
+            "Save it with numpy.savez(file, input_name=array, labels=array)",
+        ) from error
+    labels = arrays.pop(LABELS, None)
+    if not arrays:
+        raise QvizError(
+            subject, "it holds no input array", "Add one array per model input, by name"
+        )
+    _check_lengths(subject, arrays)
+    _check_finite(subject, arrays)
+    count = len(next(iter(arrays.values())))
+    return Samples(
+        name=subject,
+        path=str(path),
+        hash=_hash({**arrays, **({} if labels is None else {LABELS: labels})}),
+        arrays=arrays,
+        labels=None if labels is None else _labels(subject, labels, count),
+    )
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _check_lengths(subject: str, arrays: Mapping[str, Array]) -> None:
+    lengths = {name: (array.shape[0] if array.ndim else -1) for name, array in arrays.items()}
+    if -1 in lengths.values():
+        scalar = next(name for name, length in lengths.items() if length == -1)
+        raise QvizError(
+            subject, f"array '{scalar}' is a scalar", "Give every array one row per sample"
+        )
+    if len(set(lengths.values())) > 1:
+        raise QvizError(
+            subject,
+            "the arrays have different numbers of samples ("
+            + ", ".join(f"{name}: {length}" for name, length in lengths.items())
+            + ")",
+            "Give every array one row per sample",
+        )
+    if 0 in lengths.values():
+        raise QvizError(subject, "it holds no samples", "Save at least one sample per array")
+
+
+def _check_finite(subject: str, arrays: Mapping[str, Array]) -> None:
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            row = int(np.argmin(np.isfinite(array).reshape(len(array), -1).all(1)))
+            raise QvizError(
+                subject,
+                f"array '{name}' has NaN or infinite values, first in sample {row}",
+                "Remove or repair those samples",
+            )
+
+
+def _labels(subject: str, labels: Array, count: int) -> NDArray[np.int64]:
+    flat = labels.reshape(-1) if labels.size == count else labels
+    if flat.ndim != 1 or len(flat) != count:
+        raise QvizError(
+            subject,
+            f"'labels' has shape {labels.shape} but there are {count} samples",
+            "Give one integer class index per sample",
+        )
+    if not np.issubdtype(flat.dtype, np.integer):
+        as_integers = flat.astype(np.int64) if np.issubdtype(flat.dtype, np.floating) else None
+        if as_integers is None or not np.array_equal(as_integers, flat):
+            raise QvizError(
+                subject, "'labels' are not whole numbers", "Give one integer class index per sample"
+            )
+        flat = as_integers
+    return flat.astype(np.int64)
+
+
+def _hash(arrays: Mapping[str, Array]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def fit_to_inputs(samples: Samples, inputs: tuple[InputSpec, ...]) -> dict[str, Array]:
+    """The array of every model input, matched by name or, when each is the only one, by position.
+
+    Raises:
+        QvizError: an input without an array, or an array whose rank, sizes or type do not fit.
+    """
+    names = [spec.name for spec in inputs]
+    if len(inputs) == 1 and len(samples.arrays) == 1:
+        matched = {names[0]: next(iter(samples.arrays.values()))}
+    else:
+        missing = [name for name in names if name not in samples.arrays]
+        if missing:
+            raise QvizError(
+                samples.name,
+                f"no array for model input {', '.join(repr(name) for name in missing)} "
+                f"(it has {', '.join(repr(name) for name in samples.arrays)})",
+                "Save one array per model input, under the input's name",
+            )
+        matched = {name: samples.arrays[name] for name in names}
+    return {spec.name: _fitted(samples.name, matched[spec.name], spec) for spec in inputs}
+
+
+def _fitted(subject: str, array: Array, spec: InputSpec) -> Array:
+    if spec.shape is not None:
+        fits = array.ndim == len(spec.shape) and all(
+            want is None or want == have
+            for want, have in zip(spec.shape[1:], array.shape[1:], strict=True)
+        )
+        if not fits:
+            wanted = "×".join("any" if size is None else str(size) for size in spec.shape[1:])
+            raise QvizError(
+                subject,
+                f"model input '{spec.name}' takes samples of shape {wanted or 'scalar'}, "
+                f"but these are {'×'.join(map(str, array.shape[1:])) or 'scalar'}",
+                "Reshape or resize the samples to what the model takes",
+            )
+    target = np.dtype(spec.dtype)
+    if array.dtype == target or np.can_cast(array.dtype, target, "same_kind"):
+        return array
+    if array.dtype.kind in "iub" and target.kind in "iuf":
+        return array
+    raise QvizError(
+        subject,
+        f"model input '{spec.name}' takes {target.name} but the array is {array.dtype.name}",
+        f"Save the array as {target.name}",
+    )

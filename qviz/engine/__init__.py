@@ -1,0 +1,1 @@
+"""Floor 4: calibration, evaluation, the activation memo, metrics and intervals."""

@@ -1,0 +1,87 @@
+"""Calibrate: stream the float model's activations into statistics of constant size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from qviz.data.parts import Indices
+from qviz.engine.chunks import Feeder
+from qviz.engine.execute import WorkCancelledError
+from qviz.model.model import Model, Step, Value
+from qviz.model.runtime import Runtime
+from qviz.quant.statistics import TensorStats, measure, merge
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Calibration:
+    """Statistics of every input group after `samples` of `total` calibration samples."""
+
+    statistics: Mapping[str, TensorStats]
+    samples: int
+    total: int
+
+
+def calibrate(
+    model: Model,
+    runtime: Runtime,
+    feeder: Feeder,
+    rows: Indices,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Iterator[Calibration]:
+    """Run the calibration samples in float, yielding merged statistics after every chunk.
+
+    Raises:
+        WorkCancelledError: `cancelled()` turned true between two operators.
+    """
+    watched = _input_slots(model)
+    collected: dict[str, TensorStats] = {}
+    chunks = feeder.cut(rows)
+    if feeder.fixed_batch is not None and len(chunks) > 1 and len(chunks[-1]) < feeder.fixed_batch:
+        chunks.pop()  # a padded batch would count its last sample several times
+    total = sum(len(chunk) for chunk in chunks)
+    done = 0
+    for chunk_rows in chunks:
+        batch: dict[str, TensorStats] = {}
+
+        def observe(
+            step: Step,
+            inputs: Sequence[Value],
+            _outputs: Sequence[Value],
+            batch: dict[str, TensorStats] = batch,
+        ) -> None:
+            if cancelled():
+                raise WorkCancelledError
+            for operand, group, axis in watched.get(step.index, ()):
+                value = inputs[operand]
+                if group not in batch and isinstance(value, Tensor):
+                    batch[group] = measure(value, axis)
+
+        with torch.inference_mode():
+            runtime.run(feeder.chunk(chunk_rows).feeds, keep=(), observe=observe)
+        for group, stats in batch.items():
+            collected[group] = merge(collected[group], stats) if group in collected else stats
+        done += len(chunk_rows)
+        yield Calibration(dict(collected), done, total)
+
+
+def _input_slots(model: Model) -> dict[int, list[tuple[int, str, int | None]]]:
+    """Step index -> (operand, group, channel axis) of its input slots."""
+    watched: dict[int, list[tuple[int, str, int | None]]] = {}
+    for slot in model.slots.values():
+        if slot.role == "input":
+            step = model.layers[slot.layer].step
+            watched.setdefault(step, []).append((slot.operand, slot.group, slot.axis))
+    return watched
+
+
+def weight_statistics(model: Model) -> Iterator[tuple[str, TensorStats]]:
+    """(group, statistics) of every weight slot, the values kept for exact errors."""
+    seen: set[str] = set()
+    for slot in model.slots.values():
+        if slot.role == "weight" and slot.group not in seen:
+            seen.add(slot.group)
+            yield slot.group, measure(model.constants[slot.value], slot.axis, keep=True)

@@ -1,0 +1,179 @@
+"""Evaluate: what a plan scores on the samples, a chunk at a time, against float."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from math import inf, log10
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from qviz.data.parts import Indices, Part, require_samples
+from qviz.engine.chunks import Feeder
+from qviz.engine.estimate import wilson
+from qviz.engine.execute import Encodings, Executor
+from qviz.engine.metrics import Metric, is_classifier, predictions, propose
+from qviz.errors import QvizError
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Evaluation:
+    """A plan's score after `samples` of `total`; values are in the metric's unit.
+
+    For percentages, `delta` is in points. `low` and `high` bound the value over all `total`
+    samples (95 %); they are None for a metric without an interval, until it is exact.
+    """
+
+    metric: str
+    unit: str
+    part: Part
+    value: float
+    low: float | None
+    high: float | None
+    float_value: float
+    delta: float | None
+    flips: int | None
+    samples: int
+    total: int
+    rows: Indices = field(repr=False)  # which samples, in the order of `predictions`
+    predictions: NDArray[np.int64] | None = field(repr=False)
+    float_predictions: NDArray[np.int64] | None = field(repr=False)
+
+    @property
+    def exact(self) -> bool:
+        """Whether every sample of the part was seen, so that nothing is estimated."""
+        return self.samples == self.total
+
+
+@dataclass
+class _Tally:
+    """What has been seen so far."""
+
+    scores: list[Tensor] = field(default_factory=list)
+    float_scores: list[Tensor] = field(default_factory=list)
+    rows: list[Indices] = field(default_factory=list)
+    classes: list[Tensor] = field(default_factory=list)
+    float_classes: list[Tensor] = field(default_factory=list)
+    signal: float = 0.0
+    noise: float = 0.0
+
+
+def evaluate(
+    executor: Executor,
+    feeder: Feeder,
+    encodings: Encodings,
+    rows: Indices,
+    part: Part,
+    *,
+    limit: int | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Iterator[Evaluation]:
+    """Score encodings on the samples `rows` of a part, yielding after every chunk.
+
+    Raises:
+        QvizError: an empty part, or labels that do not fit the model.
+        WorkCancelledError: `cancelled()` turned true between two operators.
+    """
+    require_samples(rows, part, feeder.samples.name)
+    seen = rows if limit is None else rows[:limit]
+    float_keys, keys = executor.keys({}), executor.keys(encodings)
+    labels = feeder.samples.labels
+    metric: Metric | None = None
+    tally = _Tally()
+    executor.memo.next_generation()
+    for chunk_rows in feeder.cut(seen):
+        with torch.inference_mode():
+            chunk = feeder.chunk(chunk_rows)
+            reference = chunk.trimmed(
+                _first_output(executor.run(chunk, {}, float_keys, cancelled), len(chunk_rows))
+            )
+            if metric is None:
+                metric = propose(reference, labels, feeder.samples.name)
+            output = chunk.trimmed(
+                _first_output(executor.run(chunk, encodings, keys, cancelled), len(chunk_rows))
+            )
+            chunk_labels = None if labels is None else torch.from_numpy(labels[chunk_rows])
+            _count(tally, metric, output, reference, chunk_labels, chunk_rows)
+        yield _summary(tally, metric, part, len(rows))
+
+
+def _first_output(outputs: dict[str, object], rows: int) -> Tensor:
+    """The first tensor output, with one row per sample."""
+    for name, value in outputs.items():
+        if isinstance(value, Tensor) and value.is_floating_point():
+            if value.ndim and value.shape[0] >= rows:
+                return value.float()
+            raise QvizError(
+                f"output '{name}'",
+                f"its shape {tuple(value.shape)} has no row per sample",
+                "Export the model with the batch as the first axis",
+            )
+    raise QvizError(
+        "the model", "it has no floating-point output to score", "Export its logits as an output"
+    )
+
+
+def _count(
+    tally: _Tally,
+    metric: Metric,
+    output: Tensor,
+    reference: Tensor,
+    labels: Tensor | None,
+    rows: Indices,
+) -> None:
+    tally.rows.append(rows)
+    if is_classifier(reference):
+        tally.classes.append(predictions(output))
+        tally.float_classes.append(predictions(reference))
+    if metric.score is None:
+        tally.signal += float(reference.double().square().sum())
+        tally.noise += float((reference.double() - output.double()).square().sum())
+        return
+    tally.scores.append(metric.score(output, reference, labels))
+    tally.float_scores.append(metric.score(reference, reference, labels))
+
+
+def _summary(tally: _Tally, metric: Metric, part: Part, total: int) -> Evaluation:
+    rows = np.concatenate(tally.rows)
+    classes = torch.cat(tally.classes).numpy() if tally.classes else None
+    float_classes = torch.cat(tally.float_classes).numpy() if tally.float_classes else None
+    flips = None
+    if classes is not None and float_classes is not None:
+        differs = (classes != float_classes).reshape(len(classes), -1)
+        flips = int(differs.any(1).sum())
+    exact = len(rows) == total
+    if metric.score is None:
+        value = _sqnr_db(tally.signal, tally.noise)
+        low = high = value if exact else None
+        float_value, delta = inf, None
+    else:
+        mean = float(torch.cat(tally.scores).mean())
+        low_share, high_share = wilson(mean, len(rows), total)
+        value, low, high = 100.0 * mean, 100.0 * low_share, 100.0 * high_share
+        float_value = 100.0 * float(torch.cat(tally.float_scores).mean())
+        delta = value - float_value
+    return Evaluation(
+        metric=metric.name,
+        unit=metric.unit,
+        part=part,
+        value=value,
+        low=low,
+        high=high,
+        float_value=float_value,
+        delta=delta,
+        flips=flips,
+        samples=len(rows),
+        total=total,
+        rows=rows,
+        predictions=classes,
+        float_predictions=float_classes,
+    )
+
+
+def _sqnr_db(signal: float, noise: float) -> float:
+    if noise == 0.0:
+        return inf
+    return 10.0 * log10(signal / noise) if signal > 0.0 else -inf

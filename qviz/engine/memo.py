@@ -1,0 +1,82 @@
+"""Memo: activations by content. A value under key k on chunk b is the same whichever plan asked."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+DEFAULT_BUDGET = 2 << 30
+
+
+@dataclass(slots=True)
+class _Entry:
+    value: Tensor
+    bytes: int
+    seconds: float  # what recomputing it costs
+    generation: int  # when it was last asked for
+
+
+class Memo:
+    """A store with a byte budget that keeps what saves most time per byte, newest plans first."""
+
+    def __init__(self, budget: int = DEFAULT_BUDGET) -> None:
+        """`budget` in bytes; 0 stores nothing and changes no result."""
+        self.budget = budget
+        self.used = 0
+        self.hits = 0
+        self.misses = 0
+        self._entries: dict[Hashable, _Entry] = {}
+        self._generation = 0
+        self._lock = threading.Lock()
+
+    def next_generation(self) -> None:
+        """A new plan is about to be evaluated; what it does not ask for becomes old."""
+        with self._lock:
+            self._generation += 1
+
+    def get(self, key: Hashable) -> Tensor | None:
+        """The stored value, or None."""
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is None:
+                self.misses += 1
+                return None
+            self.hits += 1
+            entry.generation = self._generation
+            return entry.value
+
+    def __contains__(self, key: Hashable) -> bool:
+        """Whether a value is stored; counts neither as a hit nor as a miss."""
+        return key in self._entries
+
+    def put(self, key: Hashable, value: Tensor, seconds: float) -> None:
+        """Store a value that took `seconds` to compute, when it is worth its bytes."""
+        size = value.numel() * value.element_size()
+        with self._lock:
+            if key in self._entries or size > self.budget:
+                return
+            self._entries[key] = _Entry(value, size, seconds, self._generation)
+            self.used += size
+            if self.used > self.budget:
+                self._evict()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._entries.clear()
+            self.used = 0
+
+    def _evict(self) -> None:
+        """Drop the least worthy entries until a tenth of the budget is free."""
+
+        def worth(key: Hashable) -> tuple[int, float]:
+            entry = self._entries[key]
+            return entry.generation, entry.seconds / max(entry.bytes, 1)
+
+        for key in sorted(self._entries, key=worth):
+            if self.used <= self.budget * 0.9:
+                return
+            self.used -= self._entries.pop(key).bytes

@@ -1,0 +1,63 @@
+"""The words of this floor: a Model, its Steps and the values that flow between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import torch
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import onnx_ir as ir
+
+    from qviz.model.slots import Layer, Slot
+
+# A tensor; a numpy array for what torch cannot hold (strings, integers under 8 bits); a list for an
+# ONNX sequence; None for an optional value that is absent.
+Value: TypeAlias = torch.Tensor | NDArray[Any] | list[Any] | None
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """What the file declares about one tensor; symbolic dimensions keep their name."""
+
+    name: str
+    dtype: torch.dtype | None
+    shape: tuple[int | str | None, ...] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One node of the graph, ready to run. An input named "" is an absent optional."""
+
+    index: int
+    name: str
+    op: str
+    domain: str
+    version: int  # opset version of its domain
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: Mapping[str, Any]
+    captures: tuple[str, ...]  # outer values that its subgraphs (If, Loop, Scan) read
+    node: ir.Node
+    key: str  # content hash of the operator and its attributes, without any names
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """The network as a graph that can be run: steps in topological order and their constants."""
+
+    name: str
+    path: str
+    hash: str  # sha256 of the file and its external data
+    graph: ir.Model  # after the passes; export starts from it
+    steps: tuple[Step, ...]
+    inputs: tuple[TensorInfo, ...]
+    outputs: tuple[str, ...]
+    constants: Mapping[str, torch.Tensor]  # initializers and folded constants
+    layers: tuple[Layer, ...]
+    slots: Mapping[str, Slot]
+    source_bytes: int  # of the file and its external data
+    notes: tuple[str, ...]  # what the passes did, for the user

@@ -1,0 +1,140 @@
+"""The file on disk: parsed, hashed, and its tensors checked before anyone reads them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx_ir as ir
+
+from qviz.errors import QvizError
+from qviz.model.steps import subgraphs
+
+_BLOCK = 1 << 22
+
+
+@dataclass(frozen=True, eq=False)
+class OnnxFile:
+    """A parsed file with the hash and the size of everything it consists of."""
+
+    graph: ir.Model
+    hash: str
+    size: int
+
+
+def load_file(path: Path) -> OnnxFile:
+    """Parse the file; raises QvizError when it cannot be read or is no ONNX model."""
+    digest = hashlib.sha256()
+    try:
+        size = _feed(path, digest)
+        graph = ir.load(path)
+    except FileNotFoundError as error:
+        raise QvizError(path.name, "there is no such file", "Check the path") from error
+    except OSError as error:
+        cause = error.strerror or str(error)
+        raise QvizError(path.name, f"it cannot be read: {cause}", "Check the file") from error
+    except Exception as error:
+        raise _not_onnx(path) from error
+    for data in _data_files(path, graph):
+        size += _feed(data, digest)
+    return OnnxFile(graph, digest.hexdigest(), size)
+
+
+def check_tensors(path: Path, graph: ir.Model) -> None:
+    """Raise QvizError unless every tensor's bytes are there and as many as its shape needs."""
+    for tensor in _tensors(graph):
+        try:
+            size = tensor.numpy().size
+        except Exception as error:
+            raise _bad_tensor(path, tensor) from error
+        if size != tensor.size:
+            raise _bad_tensor(path, tensor)
+
+
+def _data_files(path: Path, graph: ir.Model) -> list[Path]:
+    """The external data files, each inside the model's folder and long enough."""
+    folder = path.parent.resolve()
+    files = {}
+    for tensor in _tensors(graph):
+        if not isinstance(tensor, ir.ExternalTensor):
+            continue
+        location = str(tensor.location)
+        data = (folder / location).resolve()
+        if not data.is_relative_to(folder):
+            raise QvizError(
+                path.name,
+                f"its tensor '{tensor.name}' points outside the model's folder, at '{location}'",
+                "Put the data file beside the model and export it again",
+            )
+        if not data.is_file():
+            raise QvizError(
+                path.name,
+                f"its weights are in the file '{location}', which is missing",
+                f"Put '{location}' beside the model",
+            )
+        end = (tensor.offset or 0) + max(tensor.length or 0, tensor.nbytes)
+        if data.stat().st_size < end:
+            raise QvizError(
+                path.name,
+                f"its data file '{location}' ends before tensor '{tensor.name}' does",
+                f"Copy '{location}' again; the copy is not complete",
+            )
+        files[location] = data
+    return [files[location] for location in sorted(files)]
+
+
+def _tensors(graph: ir.Model) -> Iterator[ir.TensorProtocol]:
+    """Every tensor of the main graph, its subgraphs and the functions."""
+    yield from _graph_tensors(graph.graph)
+    for function in graph.functions.values():
+        for node in function:
+            yield from _node_tensors(node)
+
+
+def _graph_tensors(graph: ir.Graph) -> Iterator[ir.TensorProtocol]:
+    for value in graph.initializers.values():
+        if value.const_value is not None:
+            yield value.const_value
+    for node in graph:
+        yield from _node_tensors(node)
+
+
+def _node_tensors(node: ir.Node) -> Iterator[ir.TensorProtocol]:
+    for attr in node.attributes.values():
+        if attr.is_ref():
+            continue
+        if attr.type == ir.AttributeType.TENSOR:
+            yield attr.as_tensor()
+        elif attr.type == ir.AttributeType.TENSORS:
+            yield from attr.as_tensors()
+    for graph in subgraphs(node):
+        yield from _graph_tensors(graph)
+
+
+def _feed(path: Path, digest: hashlib._Hash) -> int:
+    """Add the file's bytes to the digest and return how many they are."""
+    size = 0
+    with path.open("rb") as stream:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+            size += len(block)
+    return size
+
+
+def _not_onnx(path: Path) -> QvizError:
+    return QvizError(
+        path.name,
+        "it is not an ONNX model, or only part of one",
+        "Check that the download or copy is complete, or export the model again",
+    )
+
+
+def _bad_tensor(path: Path, tensor: ir.TensorProtocol) -> QvizError:
+    return QvizError(
+        path.name,
+        f"its tensor '{tensor.name}' does not hold as many values as its shape "
+        f"{tuple(tensor.shape)} needs",
+        "Export the model again; the file is damaged",
+    )

@@ -1,0 +1,87 @@
+"""Whether our float outputs are onnxruntime's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qviz.model.model import Model, Value
+from qviz.model.node_session import open_session
+from qviz.model.runtime import Runtime
+from qviz.model.tensors import from_numpy, to_numpy
+
+_TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True)
+class Parity:
+    """The output that differs most from onnxruntime's; relative is max|a - b| / max|b|."""
+
+    output: str
+    max_abs: float
+    max_relative: float
+    ok: bool
+    text: str
+
+
+def check_against_onnxruntime(model: Model, feeds: Mapping[str, NDArray[Any]]) -> Parity:
+    """Run the original file in onnxruntime, unoptimized, and compare every output with ours."""
+    ours = Runtime(model).run({name: from_numpy(array) for name, array in feeds.items()})
+    try:
+        session = open_session(model.path)
+        names = [output.name for output in session.get_outputs()]
+        theirs = dict(zip(names, session.run(names, dict(feeds)), strict=True))
+    except Exception as error:
+        first = str(error).strip().splitlines()[0][:200]
+        text = f"onnxruntime could not run this model: {first}"
+        return Parity("", float("nan"), float("nan"), False, text)
+    worst = max(
+        ((name, *_difference(ours[name], theirs[name])) for name in names),
+        key=lambda entry: entry[2],
+    )
+    ok = worst[2] <= _TOLERANCE
+    verdict = "match onnxruntime" if ok else f"differ from onnxruntime at output '{worst[0]}'"
+    text = f"float outputs {verdict}: largest relative difference {worst[2]:.0e}"
+    return Parity(worst[0], worst[1], worst[2], ok, text)
+
+
+def _difference(ours: Any, theirs: Any) -> tuple[float, float]:
+    """Largest absolute difference, and the same relative to the reference's largest value."""
+    if isinstance(theirs, list):
+        pairs = zip(_flat(ours), _flat(theirs), strict=True)
+        differences = [_difference(a, b) for a, b in pairs]
+        return max(differences, key=lambda pair: pair[1], default=(0.0, 0.0))
+    if theirs is None or isinstance(theirs, dict):
+        return (0.0, 0.0) if ours == theirs else (float("inf"), float("inf"))
+    a, b = to_numpy(ours), np.asarray(theirs)
+    if a.shape != b.shape:
+        return float("inf"), float("inf")
+    if b.dtype.kind in "OUS":
+        return (0.0, 0.0) if bool((a == b).all()) else (float("inf"), float("inf"))
+    return _numeric_difference(a, b)
+
+
+def _numeric_difference(a: NDArray[Any], b: NDArray[Any]) -> tuple[float, float]:
+    wide = np.complex128 if b.dtype.kind == "c" else np.float64
+    a, b = a.astype(wide), b.astype(wide)
+    differ = ~((a == b) | (np.isnan(a) & np.isnan(b)))
+    if not differ.any():
+        return 0.0, 0.0
+    largest = float(np.abs(a[differ] - b[differ]).max())
+    finite = np.abs(b[np.isfinite(b)])
+    scale = float(finite.max()) if finite.size else 0.0
+    if not np.isfinite(largest) or scale == 0.0:
+        return largest, float("inf") if largest else 0.0
+    return largest, largest / scale
+
+
+def _flat(value: Value) -> Iterator[Any]:
+    if isinstance(value, list):
+        for item in value:
+            yield from _flat(item)
+    else:
+        yield value

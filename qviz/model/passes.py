@@ -1,0 +1,217 @@
+"""Rewrites of the graph that keep its outputs: each takes a graph and says whether it changed it.
+
+A pass works on the main graph in place; subgraphs of If, Loop and Scan stay as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import onnx_ir as ir
+import torch
+from onnx_ir.passes import common
+
+from qviz.errors import QvizError
+from qviz.model.model import Value
+from qviz.model.step_runner import StepRunner
+from qviz.model.steps import captured, make_step
+from qviz.model.tensors import from_onnx, size_bytes, to_onnx, torch_dtype
+
+Pass = Callable[[ir.Model], tuple[ir.Model, bool]]
+
+# A folded constant may not be larger than this, unless it is no larger than what it is made from.
+_FOLDED_BYTES = 64 << 20
+_NEVER_FOLDED = {"Constant", "RandomNormal", "RandomUniform", "RandomNormalLike"} | {
+    "RandomUniformLike",
+    "Bernoulli",
+    "Multinomial",
+}
+
+
+def run_passes(graph: ir.Model, passes: Iterable[Pass]) -> ir.Model:
+    """Run the passes one after the other."""
+    for each in passes:
+        graph, _ = each(graph)
+    return graph
+
+
+def inline_functions(graph: ir.Model) -> tuple[ir.Model, bool]:
+    """Replace calls of the model's own functions by their bodies, where onnx_ir can."""
+    if not graph.functions:
+        return graph, False
+    copy = graph.clone()
+    for function in copy.functions.values():
+        for node in function:
+            node.name = node.name or node.op_type
+    try:
+        result = common.InlinePass()(copy)
+    except (ValueError, ir.passes.PassError):
+        return graph, False  # the calls then run as functions in onnxruntime
+    return result.model, result.modified
+
+
+def sort_nodes(graph: ir.Model) -> tuple[ir.Model, bool]:
+    """Put every node after what it reads; the order stays where it is already so."""
+    result = common.TopologicalSortPass()(graph)
+    return result.model, result.modified
+
+
+def name_values(graph: ir.Model) -> tuple[ir.Model, bool]:
+    """Give every value a name of its own; nodes without one get theirs when they become Steps."""
+    taken: set[str] = set()
+    nameless = []
+    for node in graph.graph:
+        if not node.name or node.name in taken:
+            nameless.append(node)
+        taken.add(node.name or "")
+    result = common.NameFixPass()(graph)
+    for node in nameless:
+        node.name = None
+    return result.model, result.modified
+
+
+def lift_constants(graph: ir.Model) -> tuple[ir.Model, bool]:
+    """Make initializers of Constant nodes and of subgraph-free constants torch can hold.
+
+    Initializers that torch cannot hold (text, 4-bit integers) become Constant nodes instead, so
+    that every initializer is a tensor.
+    """
+    changed = False
+    for node in list(graph.graph):
+        if node.op_type != "Constant" or node.domain or node.outputs[0].is_graph_output():
+            continue
+        step = make_step(0, node, graph.opset_imports)
+        results = _runner(graph).run(step, (), {})
+        if isinstance(results[0], torch.Tensor):
+            _replace_by_constant(graph, node.outputs[0], results[0])
+            graph.graph.remove(node, safe=True)
+            changed = True
+    for value in list(graph.graph.initializers.values()):
+        tensor = value.const_value
+        if tensor is not None and torch_dtype(tensor.dtype) is None and value.uses():
+            node = ir.node("Constant", [], {"value": tensor})
+            node.outputs[0].name = f"{value.name}::constant"
+            node.outputs[0].dtype = tensor.dtype
+            first = next(iter(graph.graph), None)
+            if first is None or value.is_graph_output():
+                continue
+            graph.graph.insert_before(first, node)
+            value.replace_all_uses_with(node.outputs[0])
+            graph.graph.initializers.pop(value.name or "")
+            changed = True
+    return graph, changed
+
+
+def fix_initializer_inputs(graph: ir.Model) -> tuple[ir.Model, bool]:
+    """Initializers that are inputs too, as old exporters write them, are only constants."""
+    result = common.RemoveInitializersFromInputsPass()(graph)
+    return result.model, result.modified
+
+
+def drop_identities(graph: ir.Model) -> tuple[ir.Model, bool]:
+    """Drop Identity and inference Dropout where no name of the model's interface is lost."""
+    changed = False
+    for node in list(graph.graph):
+        if not _passes_through(node):
+            continue
+        source, result = node.inputs[0], node.outputs[0]
+        if source is None:
+            continue
+        if result.is_graph_output():
+            if source.producer() is None or source.is_graph_output():
+                continue
+            name = result.name
+            result.replace_all_uses_with(source, replace_graph_outputs=True)
+            result.name = f"{name}::dropped"
+            source.name = name
+        else:
+            result.replace_all_uses_with(source)
+        graph.graph.remove(node, safe=True)
+        changed = True
+    return graph, changed
+
+
+def drop_unused(graph: ir.Model) -> tuple[ir.Model, bool]:
+    """Remove nodes and constants that no output needs."""
+    result = common.RemoveUnusedNodesPass()(graph)
+    return result.model, result.modified
+
+
+def fold_constants(graph: ir.Model) -> tuple[ir.Model, bool]:
+    """Evaluate once what depends on constants only, where the result is small enough."""
+    changed = False
+    runner = _runner(graph)
+    known: dict[ir.Value, Value] = {}
+    for node in list(graph.graph):
+        inputs = [_constant(value, known) for value in node.inputs]
+        ready = all(v is None or known[v] is not None for v in node.inputs)
+        if node.op_type == "Constant" and not node.domain:
+            known[node.outputs[0]] = runner.run(make_step(0, node, graph.opset_imports), (), {})[0]
+            continue
+        if not ready or not _foldable(node):
+            continue
+        step = make_step(0, node, graph.opset_imports)
+        try:
+            results = runner.run(step, inputs, {})
+        except QvizError:
+            continue
+        tensors = [value for value in results if isinstance(value, torch.Tensor)]
+        if len(tensors) != len(node.outputs) or not _small_enough(tensors, inputs):
+            continue
+        for output, tensor in zip(node.outputs, tensors, strict=True):
+            known[_replace_by_constant(graph, output, tensor.contiguous().clone())] = tensor
+        graph.graph.remove(node, safe=True)
+        changed = True
+    return graph, changed
+
+
+def _runner(graph: ir.Model) -> StepRunner:
+    return StepRunner(graph, {})
+
+
+def _constant(value: ir.Value | None, known: dict[ir.Value, Value]) -> Value:
+    """The constant a value holds, or None; remembered either way."""
+    if value is None:
+        return None
+    if value not in known:
+        tensor = value.const_value if value.is_initializer() else None
+        known[value] = None if tensor is None else from_onnx(tensor)
+    return known[value]
+
+
+def _foldable(node: ir.Node) -> bool:
+    if node.op_type in _NEVER_FOLDED or any(True for _ in captured(node)):
+        return False
+    return not any(value.is_graph_output() for value in node.outputs)
+
+
+def _small_enough(results: list[torch.Tensor], inputs: list[Value]) -> bool:
+    made = sum(size_bytes(value) for value in results)
+    given = sum(size_bytes(x) for x in inputs if x is not None and not isinstance(x, list))
+    return made <= max(_FOLDED_BYTES, given)
+
+
+def _replace_by_constant(graph: ir.Model, value: ir.Value, tensor: torch.Tensor) -> ir.Value:
+    """Make an initializer of this tensor, under the value's name, and let everyone read it."""
+    name = value.name or ""
+    value.name = f"{name}::folded"
+    held = to_onnx(tensor, name)
+    constant = ir.Value(name=name, const_value=held, shape=ir.Shape(tensor.shape))
+    constant.dtype = held.dtype
+    graph.graph.register_initializer(constant)
+    value.replace_all_uses_with(constant)
+    return constant
+
+
+def _passes_through(node: ir.Node) -> bool:
+    if node.domain or any(output.uses() or output.is_graph_output() for output in node.outputs[1:]):
+        return False
+    if node.op_type == "Identity":
+        return True
+    if node.op_type != "Dropout":
+        return False
+    training = node.inputs[2] if len(node.inputs) > 2 else None
+    if training is None:
+        return True
+    tensor = training.const_value if training.is_initializer() else None
+    return tensor is not None and not bool(tensor.numpy().any())

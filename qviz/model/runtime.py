@@ -1,0 +1,95 @@
+"""Runs a model step by step in torch; what torch does not mean runs in onnxruntime."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+import torch
+
+from qviz.model.feeds import check_feeds, synthetic_feeds
+from qviz.model.model import Model, Step, Value
+from qviz.model.operators import find_operator
+from qviz.model.step_runner import StepRunner
+
+__all__ = ["Observer", "Runtime", "synthetic_feeds"]
+
+Observer = Callable[[Step, Sequence[Value], tuple[Value, ...]], None]
+
+
+class Runtime:
+    """Runs one model. Differentiable where the inputs are; outputs may be views of inputs."""
+
+    def __init__(self, model: Model) -> None:
+        """Prepare to run; sessions for onnxruntime's operators are built when first needed."""
+        self._model = model
+        self._runner = StepRunner(model.graph, model.constants)
+        self._last_use = _last_uses(model)
+
+    @property
+    def torch_ops(self) -> tuple[str, ...]:
+        """The model's operators that run in torch."""
+        return tuple(sorted({step.op for step in self._model.steps} - set(self.onnxruntime_ops)))
+
+    @property
+    def onnxruntime_ops(self) -> tuple[str, ...]:
+        """Operators that run in onnxruntime, those that only so far turned out to included."""
+        lacking = {
+            step.op
+            for step in self._model.steps
+            if find_operator(step.domain, step.op, step.version) is None
+        }
+        return tuple(sorted(lacking | self._runner.fallen_back))
+
+    def run_step(
+        self, step: Step, inputs: Sequence[Value], captures: Mapping[str, Value] | None = None
+    ) -> tuple[Value, ...]:
+        """Outputs of one step for inputs aligned with `step.inputs`, None for absent ones."""
+        return self._runner.run(step, inputs, captures or {})
+
+    def run(
+        self,
+        feeds: Mapping[str, Value],
+        keep: Collection[str] | None = None,
+        substitute: Mapping[str, torch.Tensor] | None = None,
+        observe: Observer | None = None,
+    ) -> dict[str, Value]:
+        """Run all steps and return the values named in `keep` (the model's outputs by default).
+
+        `substitute` replaces constants by name; `observe` sees every step's inputs and outputs.
+        Every other value is freed after its last use. Raises QvizError when the feeds do not fit.
+        """
+        check_feeds(self._model, feeds)
+        wanted = frozenset(self._model.outputs if keep is None else keep)
+        constants = {**self._model.constants, **(substitute or {})}
+        values: dict[str, Value] = dict(feeds)
+
+        def read(name: str) -> Value:
+            if not name:
+                return None
+            return values[name] if name in values else constants[name]
+
+        for step in self._model.steps:
+            inputs = [read(name) for name in step.inputs]
+            captures = {name: read(name) for name in step.captures}
+            outputs = self.run_step(step, inputs, captures)
+            values.update({n: v for n, v in zip(step.outputs, outputs, strict=True) if n})
+            if observe is not None:
+                observe(step, inputs, outputs)
+            del inputs, captures, outputs
+            for name in self._last_use[step.index]:
+                if name not in wanted:
+                    values.pop(name, None)
+        return {name: read(name) for name in wanted}
+
+
+def _last_uses(model: Model) -> list[list[str]]:
+    """For each step, the values nobody reads after it."""
+    last: dict[str, int] = {}
+    for step in model.steps:
+        for name in (*step.outputs, *step.inputs, *step.captures):
+            if name:
+                last[name] = step.index
+    freed: list[list[str]] = [[] for _ in model.steps]
+    for name, index in last.items():
+        freed[index].append(name)
+    return freed

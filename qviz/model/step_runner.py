@@ -1,0 +1,113 @@
+"""Runs one step: its torch meaning where there is one, else a one-node onnxruntime session."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import onnx_ir as ir
+import torch
+
+from qviz.errors import QvizError
+from qviz.model.model import Step, Value
+from qviz.model.node_session import NodeSession, signature
+from qviz.model.operators import Operator, UnsupportedError, find_operator
+from qviz.model.tensors import size_bytes
+
+# Constants up to this size are built into a session, which packs them once.
+_BUILT_IN_BYTES = 64 << 20
+
+
+class StepRunner:
+    """Runs steps of one graph and keeps the sessions they need."""
+
+    def __init__(self, graph: ir.Model, constants: Mapping[str, torch.Tensor]) -> None:
+        """Remember the graph's functions and constants; nothing is built yet."""
+        self._graph = graph
+        self._constants = constants
+        self._sessions: dict[tuple[object, ...], NodeSession] = {}
+        self._fallen_back: set[str] = set()
+
+    @property
+    def fallen_back(self) -> frozenset[str]:
+        """Operators that so far ran in onnxruntime."""
+        return frozenset(self._fallen_back)
+
+    def run(
+        self, step: Step, inputs: Sequence[Value], captures: Mapping[str, Value]
+    ) -> tuple[Value, ...]:
+        """The outputs of a step; raises QvizError naming the step when its inputs do not fit."""
+        found = find_operator(step.domain, step.op, step.version)
+        try:
+            if found is not None and _accepts(found, inputs):
+                try:
+                    return _as_outputs(found.function(step, *_trimmed(inputs)), step)
+                except (UnsupportedError, NotImplementedError):
+                    pass
+            return self._run_session(step, inputs, captures)
+        except QvizError:
+            raise
+        except Exception as error:
+            raise QvizError(
+                f"{step.name} ({step.op})",
+                f"it cannot run: {_first_line(error)}",
+                "Check that the samples have the shapes and types the model's inputs declare",
+            ) from error
+
+    def _run_session(
+        self, step: Step, inputs: Sequence[Value], captures: Mapping[str, Value]
+    ) -> tuple[Value, ...]:
+        self._fallen_back.add(step.op)
+        declared = step.node.inputs
+        values = {
+            name: value
+            for name, value, info in zip(step.inputs, inputs, declared, strict=True)
+            if name and (value is not None or _optional(info))
+        }
+        values.update({name: captures[name] for name in step.captures})
+        fixed = {name: value for name, value in values.items() if self._is_fixed(name, value)}
+        key = (step.index, step.key, signature(values), tuple(fixed))
+        session = self._sessions.get(key)
+        if session is None:
+            session = NodeSession(step, values, _tensors(fixed), self._graph)
+            self._sessions[key] = session
+        return session.run(values)
+
+    def _is_fixed(self, name: str, value: Value) -> bool:
+        """Whether the value is the model's own constant, not a substitute for it."""
+        if not isinstance(value, torch.Tensor) or size_bytes(value) > _BUILT_IN_BYTES:
+            return False
+        return self._constants.get(name) is value
+
+
+def _tensors(values: Mapping[str, Value]) -> dict[str, torch.Tensor]:
+    return {name: value for name, value in values.items() if isinstance(value, torch.Tensor)}
+
+
+def _accepts(found: Operator, inputs: Sequence[Value]) -> bool:
+    return found.any_value or all(x is None or isinstance(x, torch.Tensor) for x in inputs)
+
+
+def _optional(info: ir.Value | None) -> bool:
+    return info is not None and isinstance(info.type, ir.OptionalType)
+
+
+def _trimmed(inputs: Sequence[Value]) -> Sequence[Value]:
+    """Without absent inputs at the end, so that operators' defaults apply."""
+    count = len(inputs)
+    while count and inputs[count - 1] is None:
+        count -= 1
+    return inputs[:count]
+
+
+def _as_outputs(result: Any, step: Step) -> tuple[Value, ...]:
+    outputs = result if isinstance(result, tuple) else (result,)
+    missing = len(step.outputs) - len(outputs)
+    if missing > 0 and any(step.outputs[len(outputs) :]):
+        raise UnsupportedError(f"output {len(outputs)} of {step.op}")
+    return outputs[: len(step.outputs)] + (None,) * missing
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0][:300].rstrip(".") if lines else type(error).__name__

@@ -1,0 +1,131 @@
+"""Cost of a plan: bytes of its parameters, multiply-accumulates and bit operations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from qviz.model.model import Model
+from qviz.model.slots import Layer, Role
+from qviz.plan.plan import Plan
+from qviz.plan.resolve import schemes
+from qviz.quant.scheme import Scheme
+
+FLOAT_BITS = 32
+Shapes = Mapping[str, tuple[int, ...]]  # value name -> shape for one sample, batch axis included
+
+
+@dataclass(frozen=True, slots=True)
+class LayerCost:
+    """One layer under a plan; `macs` and `bops` are per sample, None while shapes are unknown."""
+
+    bytes_float: int
+    bytes: int
+    macs: int | None
+    bops: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """The whole model under a plan. BOPs = MACs x weight bits x input bits (HAWQ, AIMET)."""
+
+    bytes_float: int
+    bytes_quantized: int
+    bops_float: float | None
+    bops_quantized: float | None
+    layers: tuple[LayerCost, ...]
+
+
+def cost_of(model: Model, plan: Plan, macs: Mapping[int, int] | None) -> Cost:
+    """What a plan costs; `macs` per layer index from `count_macs`, None without shapes."""
+    by_slot = schemes(model, plan)
+    layers = tuple(_layer_cost(model, layer, by_slot, macs) for layer in model.layers)
+    bytes_float = sum(_tensor_bytes(model, name) for name in model.constants)
+    saved = 0
+    counted: set[str] = set()
+    for slot in model.slots.values():
+        if slot.role == "weight" and slot.value not in counted:
+            counted.add(slot.value)
+            saved += _tensor_bytes(model, slot.value)
+            saved -= _weight_bytes(model, slot.value, slot.axis, by_slot[slot.name])
+    total_macs = None if macs is None else sum(macs.values())
+    bops = [layer.bops for layer in layers if layer.bops is not None]
+    return Cost(
+        bytes_float=bytes_float,
+        bytes_quantized=bytes_float - saved,
+        bops_float=None if total_macs is None else float(total_macs * FLOAT_BITS * FLOAT_BITS),
+        bops_quantized=None if macs is None else float(sum(bops)),
+        layers=layers,
+    )
+
+
+def _layer_cost(
+    model: Model, layer: Layer, by_slot: Mapping[str, Scheme], macs: Mapping[int, int] | None
+) -> LayerCost:
+    weights = [model.slots[name] for name in layer.slots if model.slots[name].role == "weight"]
+    bias = 0 if layer.bias is None else _tensor_bytes(model, layer.bias)
+    floats = sum(_tensor_bytes(model, slot.value) for slot in weights) + bias
+    packed = sum(_weight_bytes(model, s.value, s.axis, by_slot[s.name]) for s in weights) + bias
+    if macs is None:
+        return LayerCost(floats, packed, None, None)
+    count = macs[layer.index]
+    return LayerCost(floats, packed, count, _bops(model, layer, count, by_slot))
+
+
+def _bops(model: Model, layer: Layer, macs: int, by_slot: Mapping[str, Scheme]) -> float:
+    """MACs x the bits of the two operands that are multiplied."""
+    bits: dict[Role, list[int]] = {"weight": [], "input": []}
+    for name in layer.slots:
+        bits[model.slots[name].role].append(by_slot[name].bits)
+    if bits["weight"] and bits["input"]:
+        return float(macs * max(bits["weight"]) * bits["input"][0])
+    return float(macs * math.prod(bits["input"])) if len(bits["input"]) > 1 else 0.0
+
+
+def _tensor_bytes(model: Model, name: str) -> int:
+    tensor = model.constants[name]
+    return int(tensor.numel() * tensor.element_size()) if tensor.is_floating_point() else 0
+
+
+def _weight_bytes(model: Model, name: str, axis: int | None, scheme: Scheme) -> int:
+    """Packed codes plus a float32 scale per channel, and a zero point where it is free."""
+    tensor = model.constants[name]
+    if scheme.is_float:
+        return _tensor_bytes(model, name)
+    channels = tensor.shape[axis] if scheme.granularity == "channel" and axis is not None else 1
+    zero_points = 0 if scheme.symmetric else channels * math.ceil(scheme.bits / 8)
+    return math.ceil(tensor.numel() * scheme.bits / 8) + 4 * channels + zero_points
+
+
+def count_macs(model: Model, shapes: Shapes) -> dict[int, int]:
+    """Multiply-accumulates per sample of every layer, from the shapes of one float run.
+
+    `shapes` must come from a batch of one. A layer whose operands' shapes are missing counts 0.
+    """
+    return {layer.index: _macs(model, layer, shapes) for layer in model.layers}
+
+
+def _macs(model: Model, layer: Layer, shapes: Shapes) -> int:
+    step = model.steps[layer.step]
+    operands = [
+        tuple(model.constants[name].shape) if name in model.constants else shapes.get(name)
+        for name in step.inputs[:3]
+    ]
+    output = shapes.get(step.outputs[0])
+    first, second = operands[0], operands[1] if len(operands) > 1 else None
+    if first is None or second is None or output is None:
+        return 0
+    if layer.op == "Conv":
+        return math.prod(output) * math.prod(second[1:])
+    if layer.op == "ConvTranspose":
+        return math.prod(first) * math.prod(second[1:])
+    if layer.op == "Gemm":
+        reduction = first[0] if step.attributes.get("transA", 0) else first[1]
+        return math.prod(output) * reduction
+    if layer.op == "MatMul":
+        return math.prod(output) * first[-1]
+    if layer.op in ("LSTM", "GRU", "RNN"):  # every time step multiplies all of W and R
+        recurrent = operands[2] if len(operands) > 2 and operands[2] is not None else ()
+        return first[0] * first[1] * (math.prod(second) + math.prod(recurrent))
+    return 0

@@ -1,0 +1,241 @@
+"""Plan: slot -> scheme for the whole model, as defaults, ordered rules and overrides."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from qviz.errors import QvizError
+from qviz.model.slots import Role, Slot
+from qviz.quant.scheme import FLOAT, Scheme, parse_scheme
+
+PLAN_VERSION = 1
+_ROLES: tuple[Role, ...] = ("weight", "input")
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A pattern over slot names and the scheme it gives.
+
+    The pattern is a layer name or `re:` and a regular expression that must match the whole
+    layer name, followed by `.weight` or `.input`.
+    """
+
+    pattern: str
+    scheme: Scheme
+
+    def matches(self, slot: Slot, layer_name: str) -> bool:
+        """Whether the rule speaks of this slot."""
+        if self.pattern == slot.name:
+            return True
+        name, role = split_pattern(self.pattern)
+        if role != slot.role:
+            return False
+        if name.startswith("re:"):
+            return re.fullmatch(name[3:], layer_name) is not None
+        return name == layer_name
+
+
+def split_pattern(pattern: str) -> tuple[str, Role]:
+    """`conv1.weight` -> ("conv1", "weight").
+
+    Raises:
+        QvizError: the pattern names no role, or its regular expression is malformed.
+    """
+    for role in _ROLES:
+        if pattern.endswith("." + role):
+            name = pattern[: -len(role) - 1]
+            if name.startswith("re:"):
+                try:
+                    re.compile(name[3:])
+                except re.error as error:
+                    raise QvizError(
+                        f"pattern '{pattern}'",
+                        f"its regular expression is malformed ({error})",
+                        "Mend the expression after 're:'",
+                    ) from None
+            return name, role
+    raise QvizError(
+        f"pattern '{pattern}'",
+        "it does not say which slots it means",
+        "End it with .weight or .input, for example conv1.weight or re:block.*.input",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the user edits, saves and diffs. Later rules win over earlier ones, overrides over all.
+
+    `overrides` maps slot names to schemes; every slot of a sharing group carries the same.
+    """
+
+    weight: Scheme = FLOAT
+    input: Scheme = FLOAT
+    rules: tuple[Rule, ...] = ()
+    overrides: Mapping[str, Scheme] = field(default_factory=dict)
+
+    def scheme(self, slot: Slot, layer_name: str) -> Scheme:
+        """The scheme of one slot."""
+        override = self.overrides.get(slot.name)
+        return override if override is not None else self.inherited(slot, layer_name)
+
+    def inherited(self, slot: Slot, layer_name: str) -> Scheme:
+        """The scheme of one slot before overrides."""
+        for rule in reversed(self.rules):
+            if rule.matches(slot, layer_name):
+                return rule.scheme
+        return self.weight if slot.role == "weight" else self.input
+
+    @property
+    def key(self) -> str:
+        """Content hash of the plan."""
+        return hashlib.sha256(json.dumps(to_json(self), sort_keys=True).encode()).hexdigest()
+
+
+def override(plan: Plan, schemes: Mapping[str, Scheme]) -> Plan:
+    """The plan with these slots set by hand."""
+    return replace(plan, overrides={**plan.overrides, **schemes})
+
+
+def without_overrides(plan: Plan, slots: Iterable[str]) -> Plan:
+    """The plan with these slots back at what defaults and rules give."""
+    dropped = set(slots)
+    kept = {name: scheme for name, scheme in plan.overrides.items() if name not in dropped}
+    return replace(plan, overrides=kept)
+
+
+def to_json(plan: Plan) -> dict[str, Any]:
+    """The plan as readable JSON values, in a stable order."""
+    return {
+        "qviz_plan": PLAN_VERSION,
+        "defaults": {"weight": str(plan.weight), "input": str(plan.input)},
+        "rules": [{"pattern": rule.pattern, "scheme": str(rule.scheme)} for rule in plan.rules],
+        "overrides": {name: str(plan.overrides[name]) for name in sorted(plan.overrides)},
+    }
+
+
+def from_json(data: object, subject: str) -> Plan:
+    """Read a plan from JSON values.
+
+    Raises:
+        QvizError: not a plan, a newer version, or a spelling that is not understood.
+    """
+    cure = "Use a plan file that qviz saved"
+    if not isinstance(data, dict) or "qviz_plan" not in data:
+        raise QvizError(subject, "it is not a qviz plan", cure)
+    if data["qviz_plan"] != PLAN_VERSION:
+        raise QvizError(
+            subject,
+            f"its plan version is {data['qviz_plan']!r} and this qviz reads {PLAN_VERSION}",
+            "Open it with the qviz that saved it",
+        )
+    try:
+        defaults = {str(key): str(value) for key, value in data.get("defaults", {}).items()}
+        rules = tuple(_rule(str(r["pattern"]), str(r["scheme"])) for r in data.get("rules", []))
+        overrides = {
+            str(name): parse_scheme(str(spelling))
+            for name, spelling in data.get("overrides", {}).items()
+        }
+    except (AttributeError, KeyError, TypeError) as error:
+        raise QvizError(subject, f"its fields are not those of a plan ({error})", cure) from None
+    return Plan(
+        weight=parse_scheme(defaults.get("weight", "float")),
+        input=parse_scheme(defaults.get("input", "float")),
+        rules=rules,
+        overrides=overrides,
+    )
+
+
+def _rule(pattern: str, spelling: str) -> Rule:
+    split_pattern(pattern)
+    return Rule(pattern, parse_scheme(spelling))
+
+
+def parse_setting(text: str) -> Rule:
+    """Read `PATTERN=SCHEME` as the command line writes it; a scheme may hold an `=` of its own."""
+    for role in _ROLES:
+        pattern, equals, spelling = text.partition(f".{role}=")
+        if equals:
+            return _rule(f"{pattern}.{role}", spelling)
+    raise QvizError(
+        f"setting '{text}'",
+        "it is not PATTERN=SCHEME",
+        "Write a layer name or re:PATTERN, .weight or .input, and a scheme: conv1.weight=int4",
+    )
+
+
+def read_plan(path: Path) -> Plan:
+    """Read a plan file.
+
+    Raises:
+        QvizError: no such file, not JSON, or not a plan.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise QvizError(path.name, f"it cannot be read ({error.strerror})", "Check the path") from (
+            error
+        )
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise QvizError(
+            path.name, f"it is not JSON ({error})", "Use a plan file that qviz saved"
+        ) from error
+    return from_json(data, path.name)
+
+
+def write_plan(plan: Plan, path: Path, provenance: Mapping[str, Any]) -> None:
+    """Write a plan file atomically; `provenance` names model, samples, seed and tool version."""
+    text = json.dumps({**to_json(plan), "provenance": dict(provenance)}, indent=2) + "\n"
+    beside = path.with_name(path.name + ".part")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    except OSError as error:
+        raise QvizError(
+            str(path),
+            f"it cannot be written ({error.strerror})",
+            "Choose a folder you may write to",
+        ) from error
+
+
+def check_plan(plan: Plan, slots: Mapping[str, Slot], layer_names: Mapping[int, str]) -> None:
+    """Refuse rules and overrides that speak of no slot of the model, with the nearest names.
+
+    Raises:
+        QvizError: a pattern that matches nothing, or a scheme its slot cannot take.
+    """
+    for rule in plan.rules:
+        if not any(rule.matches(slot, layer_names[slot.layer]) for slot in slots.values()):
+            raise _nothing_matches(rule.pattern, slots)
+    for name in plan.overrides:
+        if name not in slots:
+            raise _nothing_matches(name, slots)
+    for slot in slots.values():
+        reason = why_not(plan.scheme(slot, layer_names[slot.layer]), slot)
+        if reason:
+            raise QvizError(slot.name, reason, "Choose tensor granularity for inputs")
+
+
+def _nothing_matches(pattern: str, slots: Mapping[str, Slot]) -> QvizError:
+    near = difflib.get_close_matches(pattern, list(slots), n=3, cutoff=0.5) or list(slots)[:3]
+    return QvizError(
+        f"pattern '{pattern}'",
+        "no slot of the model matches it",
+        f"Did you mean {', '.join(near)}? 'qviz run' lists every layer" if near else "",
+    )
+
+
+def why_not(scheme: Scheme, slot: Slot) -> str:
+    """Why a slot cannot take a scheme; "" when it can."""
+    if slot.role == "input" and scheme.granularity == "channel":
+        return (
+            "one scale per input channel cannot leave the accumulator, so inputs are quantized "
+            "per tensor"
+        )
+    return ""
