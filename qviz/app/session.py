@@ -13,7 +13,9 @@ from pathlib import Path
 
 from qviz.app import edits
 from qviz.app.document import PARTS, Document, Findings
+from qviz.app.findings import forget_inputs, learn
 from qviz.app.form import empty_form, scheme_form
+from qviz.app.history import History
 from qviz.app.jobs import InlineLane, Job, Lane, Post, ThreadLane
 from qviz.app.pipelines import (
     FloatChecked,
@@ -27,6 +29,7 @@ from qviz.app.pipelines import (
     open_samples,
 )
 from qviz.app.present import completions, document_view, plan_schemes, slot_view
+from qviz.app.scores import ScoreKey, Scores
 from qviz.app.strip import number_strip
 from qviz.app.table import layer_rows
 from qviz.app.views import (
@@ -72,12 +75,8 @@ class Session:
         self._listeners: list[Listener] = []
         self._document = Document(part=part, seed=seed)
         self._findings = Findings()
-        self._undo: list[tuple[str, Plan]] = []
-        self._redo: list[tuple[str, Plan]] = []
-        self._evaluations: dict[tuple[str, Part, int | None], Evaluation] = {}
-        self._shown: Evaluation | None = None
-        self._shown_key: tuple[str, Part, int | None] | None = None
-        self._failure = ""
+        self._history = History()
+        self._scores = Scores()
         self._messages: list[Message] = []
         self._limit = limit
         self._memo = Memo() if memo_budget is None else Memo(memo_budget)
@@ -169,20 +168,14 @@ class Session:
                 self._model_read(payload)
             case SamplesRead():
                 self._samples_read(payload)
-            case WeightsMeasured():
-                self._find(statistics={**self._findings.statistics, **payload.statistics})
-                self._changed("rows", "distribution")
-            case FloatChecked():
-                self._find(macs=payload.macs, parity=payload.parity, parity_note=payload.note)
-                if payload.parity is not None and not payload.parity.ok:
-                    self._say("warning", payload.parity.text)
-                self._changed("document", "rows", "strip")
-            case Calibration():
-                self._calibrated(payload)
-            case SlotMeasured():
-                self._slot_measured(payload)
             case Evaluation():
-                self._evaluated(payload)
+                self._scores.show(self._score_key(), payload)
+                self._changed("strip")
+            case WeightsMeasured() | FloatChecked() | Calibration() | SlotMeasured():
+                self._findings = learn(self._findings, payload)
+                self._changed("rows", "distribution")
+                if isinstance(payload, FloatChecked):
+                    self._float_checked(payload)
 
     def _model_read(self, read: ModelRead) -> None:
         for lane in ("calibrate", "evaluate"):
@@ -192,8 +185,7 @@ class Session:
         self._memo.clear()
         self._executor = Executor(read.model, self._memo)
         self._findings = Findings()
-        self._undo, self._redo = [], []
-        self._forget_results()
+        self._history, self._scores = History(), Scores()
         for note in read.model.notes:
             self._say("info", note)
         self._changed(*_ALL)
@@ -203,22 +195,14 @@ class Session:
             self._lanes[lane].cancel()
         self._memo.clear()
         self._document = replace(self._document, samples=read.samples, split=read.split)
-        slots = self._require_model().slots.values()
-        weights = {slot.group for slot in slots if slot.role == "weight"}
-        kept = {key: value for key, value in self._findings.statistics.items() if key in weights}
-        self._find(statistics=kept, calibrated=0, calibrating=0, calibration_done=False)
-        self._forget_measures(lambda group: group not in weights)
-        self._forget_results()
+        self._findings = forget_inputs(self._findings, self._require_model())
+        self._scores = Scores()
         self._changed(*_ALL)
 
-    def _forget_results(self) -> None:
-        self._evaluations = {}
-        self._shown, self._shown_key = None, None
-        self._failure = ""
-
-    def _find(self, **facts: object) -> None:
-        values = {name: getattr(self._findings, name) for name in Findings.__dataclass_fields__}
-        self._findings = Findings(**{**values, **facts})
+    def _float_checked(self, checked: FloatChecked) -> None:
+        if checked.parity is not None and not checked.parity.ok:
+            self._say("warning", checked.parity.text)
+        self._changed("document", "strip")
 
     # ------------------------------------------------------------------ calibration, evaluation
 
@@ -234,24 +218,8 @@ class Session:
             self._calibration_finished,
         )
 
-    def _calibrated(self, calibration: Calibration) -> None:
-        self._find(
-            statistics={**self._findings.statistics, **calibration.statistics},
-            calibrated=calibration.samples,
-            calibrating=calibration.total,
-        )
-        self._forget_measures(lambda group: group in calibration.statistics)
-        self._changed("distribution")
-
-    def _forget_measures(self, stale: Callable[[str], bool]) -> None:
-        """Drop encodings and errors of groups whose statistics changed."""
-        self._find(
-            encodings={k: v for k, v in self._findings.encodings.items() if not stale(k[0])},
-            errors={k: v for k, v in self._findings.errors.items() if not stale(k[0])},
-        )
-
     def _calibration_finished(self) -> None:
-        self._find(calibration_done=True)
+        self._findings = replace(self._findings, calibration_done=True)
         self._changed("rows", "distribution", "strip")
         self._evaluate()
 
@@ -264,14 +232,12 @@ class Session:
         executor, document, findings = self._executor, self._document, self._findings
         if executor is None:
             return
-        known = self._evaluations.get(self._result_key())
-        if known is not None:
+        if self._scores.recall(self._score_key()):
             self._lanes["evaluate"].cancel()
-            self._shown, self._shown_key, self._failure = known, self._result_key(), ""
             self._changed("strip", "rows", "distribution")
             return
         limit, first = self._limit, self._watched
-        self._failure = ""
+        self._scores.failure = ""
         self._lanes["evaluate"].restart(
             "Evaluating",
             lambda token: evaluate_plan(executor, document, findings, first, token, limit),
@@ -280,28 +246,13 @@ class Session:
             lambda: self._changed("strip", "rows"),
         )
 
-    def _result_key(self) -> tuple[str, Part, int | None]:
+    def _score_key(self) -> ScoreKey:
         return (self._document.plan.key, self._document.part, self._limit)
-
-    def _slot_measured(self, measured: SlotMeasured) -> None:
-        key = (measured.group, measured.scheme)
-        self._find(
-            encodings={**self._findings.encodings, key: measured.encoding},
-            errors={**self._findings.errors, key: measured.error},
-        )
-        self._changed("rows", "distribution")
-
-    def _evaluated(self, evaluation: Evaluation) -> None:
-        self._shown, self._shown_key = evaluation, self._result_key()
-        target = evaluation.total if self._limit is None else min(self._limit, evaluation.total)
-        if evaluation.samples >= target:
-            self._evaluations[self._result_key()] = evaluation
-        self._changed("strip")
 
     def _work_failed(self, error: Exception) -> None:
         """The last good number stays, greyed; the strip says what failed."""
-        self._failure = describe(error)
-        self._say("error", self._failure)
+        self._scores.failure = describe(error)
+        self._say("error", self._scores.failure)
         self._changed("strip")
 
     def evaluate(self, part: Part | None = None, limit: int | None = None) -> Evaluation:
@@ -321,9 +272,9 @@ class Session:
             self._document = replace(self._document, part=part)
         self._limit = self._limit if limit is None else limit
         self._start_evaluation()
-        if self._shown is None:
+        if self._scores.shown is None:
             raise QvizError("evaluate", "no sample was scored", "Use a limit of at least 1")
-        return self._shown
+        return self._scores.shown
 
     # ------------------------------------------------------------------ edits
 
@@ -394,8 +345,7 @@ class Session:
     def _apply(self, label: str, plan: Plan) -> None:
         if plan == self._document.plan:
             return
-        self._undo.append((label, self._document.plan))
-        self._redo.clear()
+        self._history.edited(label, self._document.plan)
         self._show_plan(plan)
 
     def _show_plan(self, plan: Plan) -> None:
@@ -405,16 +355,14 @@ class Session:
 
     def undo(self) -> None:
         """Back to the plan before the last edit; its number is known, nothing is recomputed."""
-        self._travel(self._undo, self._redo)
+        plan = self._history.undo(self._document.plan)
+        if plan is not None:
+            self._show_plan(plan)
 
     def redo(self) -> None:
         """Forward again."""
-        self._travel(self._redo, self._undo)
-
-    def _travel(self, source: list[tuple[str, Plan]], target: list[tuple[str, Plan]]) -> None:
-        if source:
-            label, plan = source.pop()
-            target.append((label, self._document.plan))
+        plan = self._history.redo(self._document.plan)
+        if plan is not None:
             self._show_plan(plan)
 
     def set_part(self, part: str) -> None:
@@ -506,9 +454,8 @@ class Session:
 
     def document(self) -> DocumentView:
         """What is open, for the title, the header and the actions."""
-        undo = self._undo[-1][0] if self._undo else ""
-        redo = self._redo[-1][0] if self._redo else ""
-        return document_view(self._document, self._findings, undo, redo)
+        history = self._history
+        return document_view(self._document, self._findings, history.undo_text, history.redo_text)
 
     def rows(self) -> tuple[LayerRow, ...]:
         """The layer table."""
@@ -523,10 +470,10 @@ class Session:
             self._document,
             self._findings,
             self.cost(),
-            self._shown,
-            failure=self._failure,
+            self._scores.shown,
+            failure=self._scores.failure,
             running=self._lanes["evaluate"].job() is not None,
-            current=self._shown_key == self._result_key(),
+            current=self._scores.is_current(self._score_key()),
         )
 
     def jobs(self) -> tuple[JobView, ...]:

@@ -104,6 +104,8 @@ def run_demo(model: str, samples: str, out: Path) -> None:
 def print_numbers(session: Session, evaluation: Evaluation) -> None:
     """The layer table and the numbers, on standard output."""
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=120)
     console.print(layer_table(session))
     for line in number_lines(session, evaluation):
         console.print(line, highlight=False)

@@ -1,0 +1,54 @@
+"""How each pipeline's result adds to the findings; pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from qviz.app.document import Findings
+from qviz.app.pipelines import FloatChecked, SlotMeasured, WeightsMeasured
+from qviz.engine.calibrate import Calibration
+from qviz.model.model import Model
+
+Finding = WeightsMeasured | FloatChecked | Calibration | SlotMeasured
+
+
+def learn(findings: Findings, found: Finding) -> Findings:
+    """The findings with one more."""
+    match found:
+        case WeightsMeasured():
+            return replace(findings, statistics={**findings.statistics, **found.statistics})
+        case FloatChecked():
+            return replace(findings, macs=found.macs, parity=found.parity, parity_note=found.note)
+        case Calibration():
+            fresh = replace(
+                findings,
+                statistics={**findings.statistics, **found.statistics},
+                calibrated=found.samples,
+                calibrating=found.total,
+            )
+            return _without_measures(fresh, lambda group: group in found.statistics)
+        case SlotMeasured():
+            key = (found.group, found.scheme)
+            return replace(
+                findings,
+                encodings={**findings.encodings, key: found.encoding},
+                errors={**findings.errors, key: found.error},
+            )
+
+
+def forget_inputs(findings: Findings, model: Model) -> Findings:
+    """What still holds when other samples are opened: everything about the weights."""
+    weights = {slot.group for slot in model.slots.values() if slot.role == "weight"}
+    kept = {group: stats for group, stats in findings.statistics.items() if group in weights}
+    fresh = replace(findings, statistics=kept, calibrated=0, calibrating=0, calibration_done=False)
+    return _without_measures(fresh, lambda group: group not in weights)
+
+
+def _without_measures(findings: Findings, stale: Callable[[str], bool]) -> Findings:
+    """Without encodings and errors of groups whose statistics changed."""
+    return replace(
+        findings,
+        encodings={key: e for key, e in findings.encodings.items() if not stale(key[0])},
+        errors={key: e for key, e in findings.errors.items() if not stale(key[0])},
+    )

@@ -1,0 +1,38 @@
+"""Scores: the evaluations of every plan visited, and the one that is shown."""
+
+from __future__ import annotations
+
+from qviz.data.parts import Part
+from qviz.engine.evaluate import Evaluation
+
+ScoreKey = tuple[str, Part, int | None]  # plan key, part, limit
+
+
+class Scores:
+    """Finished evaluations by plan, the one shown, and what failed last."""
+
+    def __init__(self) -> None:
+        """Nothing was scored."""
+        self.shown: Evaluation | None = None
+        self.failure = ""
+        self._shown_key: ScoreKey | None = None
+        self._finished: dict[ScoreKey, Evaluation] = {}
+
+    def recall(self, key: ScoreKey) -> bool:
+        """Show a finished evaluation again, if there is one."""
+        known = self._finished.get(key)
+        if known is not None:
+            self.shown, self._shown_key, self.failure = known, key, ""
+        return known is not None
+
+    def show(self, key: ScoreKey, evaluation: Evaluation) -> None:
+        """Show an evaluation, and keep it when it has seen all it was asked to."""
+        self.shown, self._shown_key = evaluation, key
+        limit = key[2]
+        target = evaluation.total if limit is None else min(limit, evaluation.total)
+        if evaluation.samples >= target:
+            self._finished[key] = evaluation
+
+    def is_current(self, key: ScoreKey) -> bool:
+        """Whether what is shown was scored under this very plan, part and limit."""
+        return self._shown_key == key
