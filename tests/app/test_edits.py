@@ -1,0 +1,111 @@
+"""Edits are Plan -> Plan; sharing groups move together and nonsense is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import helper
+
+from qviz.app import edits
+from qviz.errors import QvizError
+from qviz.model.model import Model
+from qviz.model.read_onnx import read_onnx
+from qviz.plan.plan import Plan, Rule
+from qviz.quant.scheme import parse_scheme
+
+PLAN = Plan(weight=parse_scheme("int8:channel"), input=parse_scheme("uint8"))
+
+
+@pytest.fixture
+def model(mlp: Path) -> Model:
+    return read_onnx(mlp)
+
+
+def _spelled(model: Model, plan: Plan, slot: str) -> str:
+    found = model.slots[slot]
+    return str(plan.scheme(found, model.layers[found.layer].name))
+
+
+def test_bits_keep_the_rest_of_the_scheme(model: Model) -> None:
+    plan = edits.set_scheme(model, PLAN, ["fc1.weight"], "int8:channel:mse")
+    plan = edits.set_bits(model, plan, ["fc1.weight"], 3)
+    assert _spelled(model, plan, "fc1.weight") == "int3:channel:mse"
+    plan = edits.set_bits(model, plan, ["fc1.weight"], 0)
+    assert _spelled(model, plan, "fc1.weight") == "float"
+    plan = edits.set_bits(model, plan, ["fc1.weight", "fc1.input"], 5)
+    assert _spelled(model, plan, "fc1.weight") == "int5:channel"
+    assert _spelled(model, plan, "fc1.input") == "uint5"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("format", "uint", "uint8:channel"),
+        ("format", "float", "float"),
+        ("bits", "6", "int6:channel"),
+        ("symmetry", "asym", "int8:asym:channel"),
+        ("code_range", "full", "int8:full:channel"),
+        ("granularity", "tensor", "int8"),
+        ("range", "mse", "int8:channel:mse"),
+        ("percentile", "99.5", "int8:channel:percentile=99.5"),
+        ("clip", "-0.5..0.25", "int8:channel:clip=-0.5..0.25"),
+    ],
+)
+def test_fields_of_the_form(model: Model, field: str, value: str, expected: str) -> None:
+    plan = edits.set_field(model, PLAN, ["fc1.weight"], field, value)
+    assert _spelled(model, plan, "fc1.weight") == expected
+
+
+def test_clip_keeps_zero_on_the_grid(model: Model) -> None:
+    plan = edits.set_clip(model, PLAN, ["fc1.input"], 0.25, 3.0)
+    assert _spelled(model, plan, "fc1.input") == "uint8:clip=0..3"
+
+
+def test_reset_returns_to_rules_and_defaults(model: Model) -> None:
+    plan = edits.add_rule(model, PLAN, Rule("re:fc.*.weight", parse_scheme("int6")))
+    plan = edits.set_bits(model, plan, ["fc1.weight"], 2)
+    assert _spelled(model, plan, "fc1.weight") == "int2"
+    assert _spelled(model, edits.reset(model, plan, ["fc1.weight"]), "fc1.weight") == "int6"
+
+
+def test_a_later_rule_drops_the_overrides_it_speaks_of(model: Model) -> None:
+    plan = edits.set_bits(model, PLAN, ["fc1.weight"], 2)
+    plan = edits.add_rule(model, plan, Rule("fc1.weight", parse_scheme("int7")))
+    assert _spelled(model, plan, "fc1.weight") == "int7"
+
+
+def test_refusals_say_why(model: Model) -> None:
+    with pytest.raises(QvizError, match="cannot leave the accumulator"):
+        edits.set_scheme(model, PLAN, ["fc1.input"], "uint8:channel")
+    with pytest.raises(QvizError, match="no such slot"):
+        edits.set_bits(model, PLAN, ["fc9.weight"], 4)
+    with pytest.raises(QvizError, match="2 to 16 bits"):
+        edits.set_bits(model, PLAN, ["fc1.weight"], 17)
+    with pytest.raises(QvizError, match="no such field"):
+        edits.set_field(model, PLAN, ["fc1.weight"], "colour", "red")
+    with pytest.raises(QvizError, match=r"Did you mean .*fc1\.weight"):
+        edits.add_rule(model, PLAN, Rule("fc.weight", parse_scheme("int4")))
+
+
+def test_slots_of_a_group_move_together(write_model: Callable[..., Path]) -> None:
+    w = np.eye(4, dtype=np.float32)
+    path = write_model(
+        "shared.onnx",
+        [
+            helper.make_node("MatMul", ["x", "w"], ["a"], name="left"),
+            helper.make_node("MatMul", ["x", "w"], ["b"], name="right"),
+            helper.make_node("Add", ["a", "b"], ["y"], name="sum"),
+        ],
+        {"w": w},
+        {"x": ["N", 4]},
+        {"y": ["N", 4]},
+    )
+    model = read_onnx(path)
+    plan = edits.set_bits(model, PLAN, ["left.weight"], 4)
+    assert _spelled(model, plan, "right.weight") == "int4:channel"
+    plan = edits.set_bits(model, PLAN, ["right.input"], 6)
+    assert _spelled(model, plan, "left.input") == "uint6"
+    assert _spelled(model, plan, "left.weight") == "int8:channel"

@@ -1,0 +1,223 @@
+"""The Session: with lanes and without, edits, undo, failures that leave everything intact."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qviz.app.session import Session
+from qviz.errors import QvizError
+
+
+class Live:
+    """A Session with lanes, and the loop that stands for the window's."""
+
+    def __init__(self) -> None:
+        self.posted: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self.session = Session(self.posted.put)
+        self.topics: list[frozenset[str]] = []
+        self.session.subscribe(self.topics.append)
+
+    def settle(self) -> None:
+        """Run the loop until no lane works."""
+        while self.session.jobs():
+            self.posted.get(timeout=30)()
+
+    def run_until(self, done: Callable[[], bool]) -> None:
+        while not done():
+            self.posted.get(timeout=30)()
+
+
+@pytest.fixture
+def live() -> Iterator[Live]:
+    live = Live()
+    yield live
+    live.session.close()
+
+
+def test_opening_fills_everything(live: Live, mlp: Path, mlp_samples: Path) -> None:
+    live.session.open(mlp, mlp_samples)
+    live.settle()
+    document, strip = live.session.document(), live.session.strip()
+    assert document.layers == 2
+    assert document.parity_ok
+    assert strip.state == "done"
+    assert strip.exact
+    assert strip.value is not None
+    row = live.session.rows()[0]
+    assert row.weight is not None
+    assert row.weight.scheme == "int8:channel"
+    assert row.weight.sqnr_db is not None
+    assert row.input is not None
+    assert row.input.sqnr_db is not None
+    assert {"document", "rows", "distribution", "strip", "jobs"} <= set().union(*live.topics)
+
+
+def test_an_edit_changes_size_at_once_and_the_number_later(
+    live: Live, mlp: Path, mlp_samples: Path
+) -> None:
+    live.session.open(mlp, mlp_samples)
+    live.settle()
+    before = live.session.strip()
+    live.session.set_bits(["fc1.weight"], 2)
+    now = live.session.strip()
+    assert now.bytes_quantized is not None
+    assert before.bytes_quantized is not None
+    assert now.bytes_quantized < before.bytes_quantized
+    assert now.stale
+    assert now.value == before.value
+    live.settle()
+    assert not live.session.strip().stale
+
+
+def test_undo_shows_the_first_number_in_the_same_call(
+    live: Live, mlp: Path, mlp_samples: Path
+) -> None:
+    live.session.open(mlp, mlp_samples)
+    live.settle()
+    first = live.session.strip()
+    live.session.set_scheme(["fc1.weight", "fc2.weight"], "int2")
+    live.settle()
+    ran = live.session.operators_run
+    live.session.undo()
+    assert live.session.strip() == first
+    assert live.session.jobs() == ()
+    assert live.session.operators_run == ran
+    live.session.redo()
+    assert live.session.strip().state == "done"
+    assert live.session.document().undo_text == "set 2 slots to int2"
+
+
+def test_a_model_that_fails_to_open_leaves_the_document(
+    live: Live, mlp: Path, mlp_samples: Path, tmp_path: Path
+) -> None:
+    live.session.open(mlp, mlp_samples)
+    live.settle()
+    before = live.session.document(), live.session.rows(), live.session.strip()
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(mlp.read_bytes()[:100])
+    live.session.open(broken)
+    live.settle()
+    assert (live.session.document(), live.session.rows(), live.session.strip()) == before
+    assert live.session.messages()[-1].level == "error"
+    assert "broken.onnx" in live.session.messages()[-1].text
+
+
+def test_samples_that_do_not_fit_leave_the_old_ones(
+    live: Live, mlp: Path, mlp_samples: Path, tmp_path: Path
+) -> None:
+    live.session.open(mlp, mlp_samples)
+    live.settle()
+    np.savez(tmp_path / "wide.npz", x=np.zeros((9, 7), np.float32))
+    live.session.open_samples(tmp_path / "wide.npz")
+    live.settle()
+    assert live.session.document().samples_name == "mlp.npz"
+    assert "takes samples of shape 6, but these are 7" in live.session.messages()[-1].text
+
+
+def test_labels_out_of_range_fail_the_number_and_nothing_else(
+    live: Live, mlp: Path, tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "bad.npz", x=np.ones((20, 6), np.float32), labels=[9] * 20)
+    live.session.open(mlp, tmp_path / "bad.npz")
+    live.settle()
+    strip = live.session.strip()
+    assert strip.state == "failed"
+    assert "label 9 of sample 0 is out of range" in strip.message
+    live.session.set_bits(["fc1.weight"], 4)
+    assert live.session.rows()[0].weight is not None
+
+
+def test_cancel_stops_and_the_session_goes_on(
+    live: Live, demo_model: Path, demo_samples: Path
+) -> None:
+    live.session.open(demo_model, demo_samples)
+    live.run_until(lambda: any(job.title == "Evaluating" for job in live.session.jobs()))
+    live.session.cancel("evaluate")
+    assert live.session.jobs() == ()
+    live.session.set_bits(["conv1.weight"], 4)
+    live.settle()
+    assert live.session.strip().exact
+
+
+def test_distribution_and_a_dragged_clip(live: Live, mlp: Path, mlp_samples: Path) -> None:
+    live.session.open(mlp, mlp_samples)
+    live.settle()
+    whole = live.session.distribution("fc2.input")
+    assert whole.counts.sum() == whole.values
+    assert whole.quantized_counts is not None
+    assert whole.quantized_counts.sum() == whole.values
+    assert whole.high is not None
+    dragged = live.session.preview_clip("fc2.input", 0.0, whole.high / 4)
+    assert dragged.clipped is not None
+    assert dragged.clipped > 0.0
+    assert dragged.high == pytest.approx(whole.high / 4, rel=1e-5)
+    assert live.session.document().undo_text == ""  # a preview is no edit
+    live.session.set_clip(["fc2.input"], 0.0, whole.high / 4)
+    assert live.session.distribution("fc2.input").high == dragged.high
+    one = live.session.distribution("fc1.weight", channel=3)
+    assert one.channel == 3
+    assert one.counts.sum() == 6
+
+
+def test_the_input_histogram_says_what_is_missing(live: Live, mlp: Path) -> None:
+    live.session.open(mlp)
+    live.settle()
+    view = live.session.distribution("fc1.input")
+    assert view.counts.size == 0
+    assert "Open samples" in view.notice
+    assert live.session.strip().state == "no samples"
+
+
+def test_the_form_knows_mixed_values_and_reasons(live: Live, mlp: Path, mlp_samples: Path) -> None:
+    live.session.open(mlp, mlp_samples)
+    live.settle()
+    live.session.set_scheme(["fc2.weight"], "int4:mse")
+    form = live.session.form(["fc1.weight", "fc2.weight"])
+    assert form.scheme == "mixed"
+    assert form.bits is None
+    assert form.symmetric is True
+    assert form.granularity is None
+    inputs = live.session.form(["fc1.input"])
+    channel = next(c for c in inputs.granularity_choices if c.value == "channel")
+    assert "accumulator" in channel.reason
+
+
+def test_plans_are_saved_and_read_back(mlp: Path, mlp_samples: Path, tmp_path: Path) -> None:
+    session = Session()
+    session.open(mlp, mlp_samples)
+    session.set("re:fc.*.weight", "int5:channel:mse")
+    session.set_bits(["fc2.input"], 4)
+    session.save_plan(tmp_path / "plan.json")
+    assert not session.document().modified
+    other = Session()
+    other.open(mlp, mlp_samples, tmp_path / "plan.json")
+    assert other.plan == session.plan
+    assert other.evaluate().value == session.evaluate().value
+    assert "sha256" in (tmp_path / "plan.json").read_text()
+    with pytest.raises(QvizError, match="cannot be written"):
+        session.save_plan(tmp_path / "nowhere" / "plan.json")
+
+
+def test_presets_replace_the_plan_in_one_step(mlp: Path, mlp_samples: Path) -> None:
+    session = Session()
+    session.open(mlp, mlp_samples)
+    session.set_bits(["fc1.weight"], 2)
+    for name in session.presets():
+        session.apply_preset(name)
+        assert session.plan.overrides == {}
+    session.apply_preset("Float")
+    assert session.evaluate().flips == 0
+    assert session.document().undo_text != ""
+
+
+def test_nothing_open_is_said_plainly() -> None:
+    session = Session()
+    with pytest.raises(QvizError, match="Open a model first"):
+        session.evaluate()
+    assert session.rows() == ()
+    assert session.strip().state == "empty"

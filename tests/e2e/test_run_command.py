@@ -1,0 +1,156 @@
+"""`qviz run` through the real main(): every figure, every refusal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from qviz.cli import main
+
+
+def run(*arguments: str | Path) -> int:
+    """Exit code of the command line."""
+    try:
+        main([str(argument) for argument in arguments])
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+def figures(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> dict[str, Any]:
+    assert run("run", *arguments, "--json", "-") == 0
+    data: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return data
+
+
+def test_json_holds_every_documented_figure(
+    capsys: pytest.CaptureFixture[str], mlp: Path, mlp_samples: Path
+) -> None:
+    data = figures(capsys, mlp, "--samples", mlp_samples)
+    assert data["metric"] == "top-1"
+    assert data["part"] == "all"
+    assert data["samples"] == 60
+    assert data["quantized"]["exact"] is True
+    assert data["quantized"]["low"] == data["quantized"]["value"] == data["quantized"]["high"]
+    assert data["bytes"] == {"float": (48 + 8 + 32) * 4, "quantized": 48 + 32 + 32 + 32 + 16}
+    assert data["bops"] == {"float": 80 * 32 * 32, "quantized": 80 * 8 * 8}
+    layer = data["layers"][0]
+    assert (layer["index"], layer["name"], layer["op"]) == (0, "fc1", "Gemm")
+    assert layer["parameters"] == 56
+    assert layer["weight"]["scheme"] == "int8:channel"
+    assert layer["weight"]["sqnr_db"] > 30
+    assert layer["input"]["scheme"] == "uint8"
+    documented = (Path(__file__).parents[2] / "docs" / "json.md").read_text()
+    for name in _paths(data):
+        assert f"`{name}`" in documented, name
+
+
+def _paths(data: Any, prefix: str = "") -> set[str]:
+    """Dotted names of all values; list entries are [] and the plan's own content is left out."""
+    if isinstance(data, dict) and not prefix.startswith("plan"):
+        return {p for key, value in data.items() for p in _paths(value, f"{prefix}{key}.")}
+    if isinstance(data, list) and data and isinstance(data[0], dict):
+        return _paths(data[0], prefix[:-1] + "[].")
+    return {prefix[:-1]}
+
+
+def test_schemes_settings_plan_limit_part_and_seed(
+    capsys: pytest.CaptureFixture[str], mlp: Path, mlp_samples: Path, tmp_path: Path
+) -> None:
+    plan = tmp_path / "plan.json"
+    data = figures(
+        capsys,
+        *(mlp, "--samples", mlp_samples, "--weights", "int6", "--inputs", "float"),
+        *("--set", "re:fc.*.weight=int5:channel", "--set", "fc2.weight=int3:clip=-1..1"),
+        *("--part", "tune", "--limit", "10", "--seed", "7", "--save-plan", plan),
+    )
+    assert [layer["weight"]["scheme"] for layer in data["layers"]] == [
+        "int5:channel",
+        "int3:clip=-1..1",
+    ]
+    assert data["layers"][0]["input"] == {
+        "slots": ["fc1.input"],
+        "scheme": "float",
+        "sqnr_db": None,
+        "lossless": False,
+        "clipped": None,
+        "shared_with": [],
+    }
+    assert (data["part"], data["samples"], data["data"]["seed"]) == ("tune", 10, 7)
+    assert data["quantized"]["exact"] is False
+    again = figures(capsys, mlp, "--samples", mlp_samples, "--plan", plan)
+    assert again["plan"] == data["plan"]
+
+
+def test_the_table_is_for_people(
+    capsys: pytest.CaptureFixture[str], mlp: Path, mlp_samples: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out.json"
+    assert run("run", mlp, "--samples", mlp_samples, "--json", out) == 0
+    text = capsys.readouterr().out
+    assert "fc1" in text
+    assert "top-1: float" in text
+    assert "float outputs match onnxruntime" in text
+    assert json.loads(out.read_text())["layers"][1]["name"] == "fc2"
+
+
+def test_bad_input_is_one_message_with_the_cure(
+    capsys: pytest.CaptureFixture[str], mlp: Path, mlp_samples: Path, tmp_path: Path
+) -> None:
+    def refused(*arguments: str | Path) -> str:
+        assert run("run", *arguments) == 1
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        lines = captured.err.strip().splitlines()
+        assert len(lines) == 1, captured.err
+        return lines[0]
+
+    truncated = tmp_path / "truncated.onnx"
+    truncated.write_bytes(mlp.read_bytes()[: mlp.stat().st_size // 2])
+    assert "truncated.onnx" in refused(truncated, "--samples", mlp_samples)
+
+    text = tmp_path / "text.onnx"
+    text.write_text("this is not a model\n")
+    assert "text.onnx" in refused(text, "--samples", mlp_samples)
+
+    spoiled = onnx.load(mlp)
+    weights = numpy_helper.to_array(spoiled.graph.initializer[0]).copy()
+    weights[0, 0] = np.nan
+    spoiled.graph.initializer[0].CopyFrom(numpy_helper.from_array(weights, "w1"))
+    onnx.save(spoiled, tmp_path / "nan.onnx")
+    message = refused(tmp_path / "nan.onnx", "--samples", mlp_samples)
+    assert "w1" in message
+    assert "NaN" in message
+
+    np.savez(tmp_path / "wide.npz", x=np.zeros((4, 9), np.float32))
+    assert "takes samples of shape 6" in refused(mlp, "--samples", tmp_path / "wide.npz")
+
+    np.savez(tmp_path / "labels.npz", x=np.zeros((4, 6), np.float32), labels=[0, 1, 2, 4])
+    assert "out of range" in refused(mlp, "--samples", tmp_path / "labels.npz")
+
+    np.savez(tmp_path / "empty.npz", x=np.zeros((0, 6), np.float32))
+    assert "no samples" in refused(mlp, "--samples", tmp_path / "empty.npz")
+
+    nowhere = tmp_path / "missing" / "out.json"
+    assert "cannot be written" in refused(mlp, "--samples", mlp_samples, "--json", nowhere)
+
+    assert "no such file" in refused(tmp_path / "absent.onnx", "--samples", mlp_samples).lower()
+    assert "no file at" in refused(mlp, "--samples", tmp_path / "absent.npz")
+    assert "not a number format" in refused(mlp, "--samples", mlp_samples, "--weights", "int99")
+    assert "no slot" in refused(mlp, "--samples", mlp_samples, "--set", "conv.weight=int4")
+    assert "cannot leave" in refused(mlp, "--samples", mlp_samples, "--inputs", "uint8:channel")
+
+
+def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--version") == 0
+    assert "qviz" in capsys.readouterr().out
+    assert run("run", "--help") == 0
+    assert "--samples" in capsys.readouterr().out
+    assert run("run") == 2
+    assert "MODEL" in capsys.readouterr().err

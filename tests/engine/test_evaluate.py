@@ -1,0 +1,106 @@
+"""Evaluations: values, intervals, flips, parts and metrics."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import qviz
+from qviz.engine.estimate import wilson
+from qviz.errors import QvizError
+
+
+@pytest.mark.parametrize(
+    ("seen", "n", "low", "high"),
+    [
+        (0, 10, 0.0, 0.2775327999),
+        (1, 10, 0.0178762131, 0.4041500268),
+        (5, 10, 0.2365930905, 0.7634069095),
+        (81, 263, 0.2552885199, 0.3662095770),
+        (990, 1000, 0.9816905311, 0.9945592456),
+        (500, 500, 0.9923756595, 1.0),
+    ],
+)
+def test_wilson_golden_values(seen: int, n: int, low: float, high: float) -> None:
+    assert wilson(seen / n, n) == pytest.approx((low, high), abs=1e-9)
+
+
+def test_the_interval_closes_when_all_samples_are_seen() -> None:
+    widths = [high - low for low, high in (wilson(0.9, n, 1000) for n in (100, 500, 900, 1000))]
+    assert widths == sorted(widths, reverse=True)
+    assert widths[-1] == 0.0
+    assert wilson(0.9, 100, 1000)[0] > wilson(0.9, 100)[0]
+
+
+def test_wilson_covers_the_value_of_the_whole_pool() -> None:
+    rng = np.random.default_rng(0)
+    pool = rng.random(1000) < 0.9
+    truth = pool.mean()
+    draws = [wilson(float(rng.permutation(pool)[:200].mean()), 200, 1000) for _ in range(400)]
+    covered = np.mean([low <= truth <= high for low, high in draws])
+    assert covered > 0.92
+
+
+def test_a_limit_leaves_an_estimate_and_the_rest_makes_it_exact(
+    demo_model: Path, demo_samples: Path
+) -> None:
+    session = qviz.open(demo_model, demo_samples)
+    part = session.evaluate(part="tune", limit=100)
+    assert (part.samples, part.total, part.exact) == (100, 960, False)
+    assert part.low is not None
+    assert part.high is not None
+    assert part.low < part.value < part.high
+    whole = session.evaluate(part="tune", limit=960)
+    assert whole.exact
+    assert whole.low == whole.value == whole.high
+    assert part.low <= whole.value <= part.high
+
+
+def test_flips_count_predictions_that_differ_from_float(mlp: Path, mlp_samples: Path) -> None:
+    session = qviz.open(mlp, mlp_samples)
+    session.set_defaults("int2", "uint2")
+    evaluation = session.evaluate()
+    assert evaluation.predictions is not None
+    assert evaluation.float_predictions is not None
+    assert evaluation.flips == int((evaluation.predictions != evaluation.float_predictions).sum())
+    assert evaluation.flips > 0
+
+
+def test_float_everywhere_is_the_float_model(mlp: Path, mlp_samples: Path) -> None:
+    session = qviz.open(mlp, mlp_samples)
+    session.set_defaults("float", "float")
+    evaluation = session.evaluate()
+    assert evaluation.value == evaluation.float_value
+    assert evaluation.flips == 0
+    assert evaluation.delta == 0.0
+
+
+def test_without_labels_the_metric_is_agreement_with_float(mlp: Path, tmp_path: Path) -> None:
+    x = np.random.default_rng(2).normal(size=(40, 6)).astype(np.float32)
+    np.savez(tmp_path / "plain.npz", x)
+    session = qviz.open(mlp, tmp_path / "plain.npz")
+    session.set_defaults("int3", "uint4")
+    evaluation = session.evaluate()
+    assert evaluation.metric == "agreement with float"
+    assert evaluation.float_value == 100.0
+    assert evaluation.flips is not None
+    assert evaluation.value == pytest.approx(100.0 * (1 - evaluation.flips / 40))
+
+
+def test_labels_out_of_range_name_the_sample(mlp: Path, tmp_path: Path) -> None:
+    x = np.zeros((5, 6), np.float32)
+    np.savez(tmp_path / "bad.npz", x=x, labels=[0, 1, 2, 7, 3])
+    session = qviz.open(mlp, tmp_path / "bad.npz")
+    with pytest.raises(QvizError, match=r"label 7 of sample 3 is out of range.*4 classes"):
+        session.evaluate()
+
+
+def test_an_empty_part_is_refused(mlp: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "one.npz", x=np.zeros((1, 6), np.float32))
+    session = qviz.open(mlp, tmp_path / "one.npz")
+    with pytest.raises(QvizError, match="confirm part holds no samples"):
+        session.evaluate(part="confirm")
+    assert math.isfinite(session.evaluate(part="all").value)
