@@ -6,10 +6,13 @@ runs in lanes and results arrive as topics; without one every call returns when 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
+
+import torch
 
 from qviz.app import edits
 from qviz.app.document import PARTS, Document, Findings
@@ -84,6 +87,8 @@ class Session:
         self._cost: tuple[object, Cost] | None = None
         self._watched: frozenset[str] = frozenset()
         self._live = post is not None
+        if self._live:  # one core is the window's
+            torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
         self._lanes: dict[str, Lane] = {
             name: InlineLane(name, progress)
             if post is None

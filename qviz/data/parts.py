@@ -54,7 +54,7 @@ def split_samples(samples: Samples, seed: int = 0) -> Split:
 
 def _order(samples: Samples, seed: int) -> Indices:
     arrays = [np.ascontiguousarray(samples.arrays[name]) for name in sorted(samples.arrays)]
-    prefix = seed.to_bytes(8, "little", signed=True)
+    prefix = (seed % 2**64).to_bytes(8, "little")
     ranks = []
     for row in range(samples.count):
         digest = hashlib.blake2b(prefix, digest_size=16)

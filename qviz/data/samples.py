@@ -51,17 +51,7 @@ def read_npz(path: Path) -> Samples:
             unusable labels.
     """
     subject = path.name
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: np.asarray(archive[name]) for name in archive.files}
-    except FileNotFoundError:
-        raise QvizError(subject, f"there is no file at {path}", "Check the path") from None
-    except (ValueError, OSError, zipfile.BadZipFile, EOFError, AttributeError) as error:
-        raise QvizError(
-            subject,
-            f"it cannot be read as an .npz archive of plain arrays ({_first_line(error)})",
-            "Save it with numpy.savez(file, input_name=array, labels=array)",
-        ) from error
+    arrays = _read_arrays(path)
     labels = arrays.pop(LABELS, None)
     if not arrays:
         raise QvizError(
@@ -77,6 +67,33 @@ def read_npz(path: Path) -> Samples:
         arrays=arrays,
         labels=None if labels is None else _labels(subject, labels, count),
     )
+
+
+def _read_arrays(path: Path) -> dict[str, Array]:
+    """Every array of the archive, in this machine's byte order."""
+    cure = "Save it with numpy.savez(file, input_name=array, labels=array)"
+    try:
+        with path.open("rb") as stream:
+            if not zipfile.is_zipfile(stream):
+                cause = "it is not an .npz archive, or only part of one"
+                raise QvizError(path.name, cause, cure)
+            stream.seek(0)
+            with np.load(stream, allow_pickle=False) as archive:
+                arrays = {name: np.asarray(archive[name]) for name in archive.files}
+    except QvizError:
+        raise
+    except FileNotFoundError:
+        raise QvizError(path.name, f"there is no file at {path}", "Check the path") from None
+    except Exception as error:  # a damaged archive can fail in any of its readers
+        raise QvizError(
+            path.name,
+            f"it cannot be read as an .npz archive of plain arrays ({_first_line(error)})",
+            cure,
+        ) from error
+    return {
+        name: array.astype(array.dtype.newbyteorder("="), copy=False)
+        for name, array in arrays.items()
+    }
 
 
 def _first_line(error: BaseException) -> str:
@@ -123,7 +140,9 @@ def _labels(subject: str, labels: Array, count: int) -> NDArray[np.int64]:
             "Give one integer class index per sample",
         )
     if not np.issubdtype(flat.dtype, np.integer):
-        as_integers = flat.astype(np.int64) if np.issubdtype(flat.dtype, np.floating) else None
+        floats = np.issubdtype(flat.dtype, np.floating)
+        with np.errstate(invalid="ignore"):  # NaN and huge labels differ from what they become
+            as_integers = flat.astype(np.int64) if floats else None
         if as_integers is None or not np.array_equal(as_integers, flat):
             raise QvizError(
                 subject, "'labels' are not whole numbers", "Give one integer class index per sample"
@@ -178,12 +197,34 @@ def _fitted(subject: str, array: Array, spec: InputSpec) -> Array:
                 "Reshape or resize the samples to what the model takes",
             )
     target = np.dtype(spec.dtype)
-    if array.dtype == target or np.can_cast(array.dtype, target, "same_kind"):
+    if array.dtype == target:
         return array
-    if array.dtype.kind in "iub" and target.kind in "iuf":
+    whole = array.dtype.kind in "iub" and target.kind in "iuf"
+    if whole or np.can_cast(array.dtype, target, "same_kind"):
+        _check_limits(subject, array, target, spec.name)
         return array
     raise QvizError(
         subject,
         f"model input '{spec.name}' takes {target.name} but the array is {array.dtype.name}",
         f"Save the array as {target.name}",
     )
+
+
+def _check_limits(subject: str, array: Array, target: np.dtype[Any], name: str) -> None:
+    """Refuse values that the type a model takes cannot hold: they would wrap or become infinite."""
+    if np.can_cast(array.dtype, target, "safe") or not array.size:
+        return
+    lowest, highest = _limits(target)
+    low, high = array.min().item(), array.max().item()
+    if low < lowest or high > highest:
+        raise QvizError(
+            subject,
+            f"model input '{name}' takes {target.name}, which cannot hold {low:g} to {high:g}",
+            f"Scale the array to the range of {target.name}",
+        )
+
+
+def _limits(dtype: np.dtype[Any]) -> tuple[float, float]:
+    if dtype.kind == "f":
+        return float(np.finfo(dtype).min), float(np.finfo(dtype).max)
+    return int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)

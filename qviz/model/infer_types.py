@@ -20,9 +20,7 @@ def infer_types(graph: ir.Model) -> None:
             value.const_value = None
             copy.graph.inputs.append(value)
     try:
-        inferred = ir.from_proto(
-            onnx.shape_inference.infer_shapes(ir.to_proto(copy), data_prop=True)
-        )
+        inferred = ir.from_proto(onnx.shape_inference.infer_shapes(ir.to_proto(copy)))
     except Exception:  # inference is a convenience: every value is typed again when it is computed
         return
     found = {value.name: value for node in inferred.graph for value in node.outputs}

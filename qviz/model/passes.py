@@ -5,6 +5,7 @@ A pass works on the main graph in place; subgraphs of If, Loop and Scan stay as 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 
 import onnx_ir as ir
@@ -21,10 +22,14 @@ Pass = Callable[[ir.Model], tuple[ir.Model, bool]]
 
 # A folded constant may not be larger than this, unless it is no larger than what it is made from.
 _FOLDED_BYTES = 64 << 20
-_NEVER_FOLDED = {"Constant", "RandomNormal", "RandomUniform", "RandomNormalLike"} | {
-    "RandomUniformLike",
+_GROWS = {"ConstantOfShape", "Expand", "Tile"}  # their last input says how large the result is
+_NEVER_FOLDED = {
     "Bernoulli",
     "Multinomial",
+    "RandomNormal",
+    "RandomNormalLike",
+    "RandomUniform",
+    "RandomUniformLike",
 }
 
 
@@ -143,14 +148,15 @@ def fold_constants(graph: ir.Model) -> tuple[ir.Model, bool]:
     runner = _runner(graph)
     known: dict[ir.Value, Value] = {}
     for node in list(graph.graph):
-        inputs = [_constant(value, known) for value in node.inputs]
-        ready = all(v is None or known[v] is not None for v in node.inputs)
         if node.op_type == "Constant" and not node.domain:
             known[node.outputs[0]] = runner.run(make_step(0, node, graph.opset_imports), (), {})[0]
             continue
-        if not ready or not _foldable(node):
+        if not _foldable(node, known):
             continue
         step = make_step(0, node, graph.opset_imports)
+        inputs = [_constant(value, known) for value in node.inputs]
+        if node.op_type in _GROWS and not _small_shape(inputs[-1]):
+            continue
         try:
             results = runner.run(step, inputs, {})
         except QvizError:
@@ -170,19 +176,27 @@ def _runner(graph: ir.Model) -> StepRunner:
 
 
 def _constant(value: ir.Value | None, known: dict[ir.Value, Value]) -> Value:
-    """The constant a value holds, or None; remembered either way."""
-    if value is None:
-        return None
-    if value not in known:
-        tensor = value.const_value if value.is_initializer() else None
-        known[value] = None if tensor is None else from_onnx(tensor)
+    """The constant a value holds, remembered; None for an absent input."""
+    if value is None or value in known:
+        return known.get(value) if value is not None else None
+    known[value] = None if value.const_value is None else from_onnx(value.const_value)
     return known[value]
 
 
-def _foldable(node: ir.Node) -> bool:
-    if node.op_type in _NEVER_FOLDED or any(True for _ in captured(node)):
+def _foldable(node: ir.Node, known: dict[ir.Value, Value]) -> bool:
+    """Whether the node reads constants only and always gives the same."""
+    if node.op_type in _NEVER_FOLDED or any(value.is_graph_output() for value in node.outputs):
         return False
-    return not any(value.is_graph_output() for value in node.outputs)
+    given = [value for value in node.inputs if value is not None]
+    ready = all(value in known or value.is_initializer() for value in given)
+    return ready and not any(True for _ in captured(node))
+
+
+def _small_shape(shape: Value) -> bool:
+    """Whether a tensor of this shape is small enough to be made just to look at its size."""
+    if not isinstance(shape, torch.Tensor):
+        return False
+    return math.prod(max(int(size), 1) for size in shape.reshape(-1)) <= _FOLDED_BYTES
 
 
 def _small_enough(results: list[torch.Tensor], inputs: list[Value]) -> bool:

@@ -50,10 +50,12 @@ def onnx_dtype(value: torch.Tensor | NDArray[Any]) -> ir.DataType:
 
 def from_numpy(array: NDArray[Any]) -> torch.Tensor | NDArray[Any]:
     """The array as a tensor (may share memory); types torch lacks come back as they are."""
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
     dtype = onnx_dtype(array)
     if dtype == ir.DataType.STRING:
         return array.astype(object)
-    array = array.astype(dtype.numpy(), copy=False)  # one name for C's several integer types
+    array = array.view(dtype.numpy())  # torch knows one name of C's several integer types
     target = torch_dtype(dtype)
     if target is None:
         return array

@@ -136,19 +136,21 @@ def from_json(data: object, subject: str) -> Plan:
             "Open it with the qviz that saved it",
         )
     try:
-        defaults = {str(key): str(value) for key, value in data.get("defaults", {}).items()}
-        rules = tuple(_rule(str(r["pattern"]), str(r["scheme"])) for r in data.get("rules", []))
-        overrides = {
-            str(name): parse_scheme(str(spelling))
-            for name, spelling in data.get("overrides", {}).items()
-        }
+        return _plan(data)
+    except QvizError as error:
+        raise QvizError(subject, f"{error.subject}: {error.cause}", error.cure) from None
     except (AttributeError, KeyError, TypeError) as error:
         raise QvizError(subject, f"its fields are not those of a plan ({error})", cure) from None
+
+
+def _plan(data: Mapping[str, Any]) -> Plan:
+    defaults = data.get("defaults", {})
+    overrides = data.get("overrides", {})
     return Plan(
-        weight=parse_scheme(defaults.get("weight", "float")),
-        input=parse_scheme(defaults.get("input", "float")),
-        rules=rules,
-        overrides=overrides,
+        weight=parse_scheme(str(defaults.get("weight", "float"))),
+        input=parse_scheme(str(defaults.get("input", "float"))),
+        rules=tuple(_rule(str(r["pattern"]), str(r["scheme"])) for r in data.get("rules", [])),
+        overrides={str(name): parse_scheme(str(text)) for name, text in overrides.items()},
     )
 
 
@@ -182,7 +184,7 @@ def read_plan(path: Path) -> Plan:
         raise QvizError(path.name, f"it cannot be read ({error.strerror})", "Check the path") from (
             error
         )
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except ValueError as error:
         raise QvizError(
             path.name, f"it is not JSON ({error})", "Use a plan file that qviz saved"
         ) from error
@@ -197,6 +199,8 @@ def write_plan(plan: Plan, path: Path, provenance: Mapping[str, Any]) -> None:
         beside.write_text(text, encoding="utf-8")
         beside.replace(path)
     except OSError as error:
+        if beside.is_file():
+            beside.unlink()
         raise QvizError(
             str(path),
             f"it cannot be written ({error.strerror})",
@@ -224,11 +228,10 @@ def check_plan(plan: Plan, slots: Mapping[str, Slot], layer_names: Mapping[int, 
 
 def _nothing_matches(pattern: str, slots: Mapping[str, Slot]) -> QvizError:
     near = difflib.get_close_matches(pattern, list(slots), n=3, cutoff=0.5) or list(slots)[:3]
-    return QvizError(
-        f"pattern '{pattern}'",
-        "no slot of the model matches it",
-        f"Did you mean {', '.join(near)}? 'qviz run' lists every layer" if near else "",
-    )
+    cure = "Open a model with layers that can be quantized"
+    if near:
+        cure = f"Did you mean {', '.join(near)}? 'qviz run' lists every layer"
+    return QvizError(f"pattern '{pattern}'", "no slot of the model matches it", cure)
 
 
 def why_not(scheme: Scheme, slot: Slot) -> str:

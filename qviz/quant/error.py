@@ -79,7 +79,8 @@ def measure_error(points: Points, encoding: Encoding) -> SlotError:
 def clipped_share(points: Points, encoding: Encoding) -> float:
     """Share of values more than half a step outside the grid, where rounding alone cannot reach."""
     grid = _rowwise(encoding, points.values.shape[0])
-    half = grid.scale.double() / 2
+    # The scale is rounded to float32, which alone can leave an end of the range outside.
+    half = grid.scale.double() * (0.5 + 1e-7 * (grid.qmax - grid.qmin))
     low, high = (grid.low - half).unsqueeze(1), (grid.high + half).unsqueeze(1)
     values = points.values.double()
     outside = ((values < low) | (values > high)).double()
@@ -90,10 +91,11 @@ def clipped_share(points: Points, encoding: Encoding) -> float:
 def squared_error(points: Points, encoding: Encoding) -> Tensor:
     """Σ(x-x̂)² per row of `points` (float64), with one grid per row or one for all."""
     grid = _rowwise(encoding, points.values.shape[0])
-    error = fake_quantize(points.values, grid).sub_(points.values).square_()
-    if points.counts is None:
-        return error.sum(1, dtype=torch.float64)
-    return (error.double() * points.counts).sum(1)
+    error = fake_quantize(points.values, grid).sub_(points.values)
+    if points.counts is None:  # a square in float32 would underflow or overflow
+        norms: Tensor = torch.linalg.vector_norm(error, dim=1, dtype=torch.float64)
+        return norms.square()
+    return (error.double().square() * points.counts).sum(1)
 
 
 def _rowwise(encoding: Encoding, rows: int) -> Encoding:

@@ -100,7 +100,10 @@ def dequantize(codes: Tensor, encoding: Encoding) -> Tensor:
 
 
 def fake_quantize(x: Tensor, encoding: Encoding) -> Tensor:
-    """`dequantize(quantize(x))` in four passes over one buffer; same dtype and shape as `x`."""
+    """`dequantize(quantize(x))` in four passes over one buffer; same dtype and shape as `x`.
+
+    A zero may keep the sign of what was rounded to it.
+    """
     if encoding.axis is None:  # Python scalars are the fast path of torch's kernels
         zero_point = int(encoding.zero_point[0])
         low, high = encoding.qmin - zero_point, encoding.qmax - zero_point

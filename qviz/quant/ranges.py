@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -100,8 +101,13 @@ def _cut_values(values: Tensor, symmetric: bool, excess: float) -> tuple[float, 
 
 def _order_statistic(values: Tensor, share: float) -> float:
     n = values.numel()
-    rank = min(max(int(torch.tensor(share * n, dtype=torch.float64).ceil()), 1), n)
+    rank = min(max(math.ceil(_reached(share, n)), 1), n)
     return float(torch.kthvalue(values, rank).values)
+
+
+def _reached(share: float, total: float) -> float:
+    """Values to count up to; a hair less than the product, which may round up past a whole one."""
+    return share * total * (1.0 - 1e-12)
 
 
 def _cut_bins(stats: TensorStats, symmetric: bool, excess: float) -> tuple[float, float]:
@@ -119,27 +125,31 @@ def _cut_bins(stats: TensorStats, symmetric: bool, excess: float) -> tuple[float
 
 def _edge(counts: Tensor, share: float) -> int:
     cumulative = counts.cumsum(0)
-    target = torch.tensor(share, dtype=torch.float64) * cumulative[-1]
+    target = torch.tensor(_reached(share, float(cumulative[-1])), dtype=torch.float64)
     return int(torch.searchsorted(cumulative, target)) + 1
 
 
 # Shares of the min-max range tried first: quarter octaves down to 1/256 of it.
 _COARSE = 2.0 ** (-torch.arange(0, 33, dtype=torch.float64) / 4)
+_COARSE_BOTH_WAYS = torch.cat([_COARSE[::2], 1.0 / _COARSE[2::2]])
 
 
 @range_method("mse")
 def mse(stats: TensorStats, scheme: Scheme) -> Range:
     """The range of least squared error: a coarse search, then two refinements around the best.
 
-    Asymmetric ranges with values on both sides of zero refine each end in turn.
+    Asymmetric ranges with values on both sides of zero search each end in turn.
     """
     low, high = minmax(stats, scheme)
     points = stats.points(channel=_per_channel(stats, scheme))
     ends = _Ends(torch.ones_like(low), torch.ones_like(high))
     ends = _search(points, scheme, (low, high), ends, _COARSE, both=True)
     two_sided = not scheme.symmetric and bool(((low < 0) & (high > 0)).any())
-    for spread in (2.0**0.25, 2.0**0.05):
-        factors = torch.logspace(-1, 1, 11, base=spread, dtype=torch.float64)
+    fine = [
+        torch.logspace(-1, 1, 11, base=spread, dtype=torch.float64)
+        for spread in (2.0**0.25, 2.0**0.05)
+    ]
+    for factors in [_COARSE_BOTH_WAYS, *fine] if two_sided else fine:
         if two_sided:
             ends = _search(points, scheme, (low, high), ends, factors, both=False, end=0)
             ends = _search(points, scheme, (low, high), ends, factors, both=False, end=1)

@@ -52,6 +52,22 @@ class Scheme:
     percentile: float = DEFAULT_PERCENTILE
     clip: tuple[float, float] | None = None
 
+    def __post_init__(self) -> None:
+        """Drop what the format and the range method do not use: equal spelling, equal scheme."""
+        if self.is_float:
+            self._set(granularity="tensor", symmetric=True, narrow=False, range="minmax")
+        if self.range == "clip" and self.clip is None:
+            self._set(range="minmax")
+        if self.range != "percentile":
+            self._set(percentile=DEFAULT_PERCENTILE)
+        low, high = self.clip or (0.0, 0.0)
+        clip = (float(_number(low)), float(_number(high))) if self.range == "clip" else None
+        self._set(clip=clip)
+
+    def _set(self, **fields: object) -> None:
+        for name, value in fields.items():
+            object.__setattr__(self, name, value)
+
     @property
     def is_float(self) -> bool:
         """Whether the slot stays in floating point."""
@@ -89,7 +105,8 @@ class Scheme:
             parts.append(self.granularity)
         if self.range == "percentile":
             same = self.percentile == DEFAULT_PERCENTILE
-            parts.append("percentile" if same else f"percentile={self.percentile:g}")
+            number = repr(float(self.percentile)).removesuffix(".0")
+            parts.append("percentile" if same else f"percentile={number}")
         elif self.range == "clip" and self.clip is not None:
             parts.append(f"clip={_number(self.clip[0])}..{_number(self.clip[1])}")
         elif self.range != "minmax":
@@ -101,8 +118,8 @@ FLOAT = Scheme()
 
 
 def _number(value: float) -> str:
-    """Shortest decimal that reads back as the same six-digit number."""
-    return f"{value:.6g}"
+    """Shortest decimal that reads back as the same six-digit number; never "-0"."""
+    return f"{value + 0.0:.6g}"
 
 
 def _defaults(format_name: str) -> tuple[bool, bool]:
@@ -190,7 +207,7 @@ def _clip(text: str, value: str) -> tuple[float, float]:
         raise _unknown(text, "the lower clip must be finite and below the upper one")
     if not bounds[0] <= 0.0 <= bounds[1]:
         raise _unknown(text, "the clip range must contain zero, which is always on the grid")
-    return float(_number(bounds[0])), float(_number(bounds[1]))
+    return bounds
 
 
 def _unknown(text: str, cause: str) -> QvizError:

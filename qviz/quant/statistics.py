@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 # Bins per side of zero. The width is a power of two chosen so that at least half of a side is
 # used: 2,048 bins up to the largest value, 8 per step of an 8-bit grid (errors within 0.05 %).
 HALF = 4096
+FINEST = -126  # exponent of the narrowest bin: 2**126 and 2**-126 are both float32
 CHANNEL_HALF = 128
 CHANNEL_HISTOGRAM_LIMIT = 2048  # channels; beyond it, per-channel histograms cost too much memory
 
@@ -91,7 +93,10 @@ class TensorStats:
 
 
 def measure(x: Tensor, axis: int | None = None, *, keep: bool = False) -> TensorStats:
-    """Statistics of one tensor (or one batch of it); `keep` retains the values for exact errors."""
+    """Statistics of one tensor (or one batch of it); `keep` retains the values for exact errors.
+
+    NaN and infinite values, which no grid can hold, count as zeros.
+    """
     if axis is not None:
         axis = axis % x.ndim if x.ndim else None
     rows = x.detach().float()
@@ -99,6 +104,9 @@ def measure(x: Tensor, axis: int | None = None, *, keep: bool = False) -> Tensor
     if rows.numel() == 0:
         rows = rows.new_zeros((max(rows.shape[0], 1), 1))
     largest = float(rows.abs().max())
+    if not math.isfinite(largest):
+        rows = torch.where(rows.isfinite(), rows, 0.0)
+        largest = float(rows.abs().max())
     exponent = _exponent(largest)
     flat = rows.flatten()
     index = (flat * 2.0**-exponent).floor_().to(torch.int64)
@@ -125,11 +133,13 @@ def measure(x: Tensor, axis: int | None = None, *, keep: bool = False) -> Tensor
 
 
 def _exponent(largest: float) -> int:
-    """The power of two whose HALF bins per side just reach `largest`."""
-    if not 0.0 < largest < float("inf"):
-        return -24
-    fraction_exponent = int(torch.frexp(torch.tensor(largest, dtype=torch.float64)).exponent)
-    return max(fraction_exponent - (HALF.bit_length() - 1), -140)
+    """The power of two whose HALF bins per side just reach `largest`.
+
+    The finest for zeros alone, so that merging them with others widens no bin.
+    """
+    if largest == 0.0:
+        return FINEST
+    return max(math.frexp(largest)[1] - (HALF.bit_length() - 1), FINEST)
 
 
 def _channel_bins(index: Tensor, channels: int) -> Tensor | None:

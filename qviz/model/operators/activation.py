@@ -36,7 +36,7 @@ def elu(step: Step, x: Tensor) -> Tensor:
 
 @operator("Selu")
 def selu(step: Step, x: Tensor) -> Tensor:
-    """Gamma · (x, or alpha · (exp(x) - 1) below zero)."""
+    """The Elu of x, times gamma: gamma · (x, or alpha · (exp(x) - 1) below zero)."""
     alpha: float = step.attributes.get("alpha", 1.6732632423543772)
     gamma: float = step.attributes.get("gamma", 1.0507009873554805)
     return gamma * functional.elu(x, alpha)
@@ -50,13 +50,13 @@ def celu(step: Step, x: Tensor) -> Tensor:
 
 @operator("ThresholdedRelu")
 def thresholded_relu(step: Step, x: Tensor) -> Tensor:
-    """X above alpha, else 0."""
+    """The input above alpha, else 0."""
     return functional.threshold(x, step.attributes.get("alpha", 1.0), 0.0)
 
 
 @operator("Shrink")
 def shrink(step: Step, x: Tensor) -> Tensor:
-    """X pulled towards zero by bias, and 0 within lambd of zero."""
+    """The input pulled towards zero by bias, and 0 within lambd of zero."""
     lambd, bias = step.attributes.get("lambd", 0.5), step.attributes.get("bias", 0.0)
     below = torch.where(x < -lambd, x + bias, torch.zeros_like(x))
     return torch.where(x > lambd, x - bias, below).to(x.dtype)
@@ -70,7 +70,7 @@ def sigmoid(_step: Step, x: Tensor) -> Tensor:
 
 @operator("HardSigmoid")
 def hard_sigmoid(step: Step, x: Tensor) -> Tensor:
-    """Alpha · x + beta, clipped to 0..1."""
+    """The line alpha · x + beta, clipped to 0..1."""
     alpha: float = step.attributes.get("alpha", 0.2)
     beta: float = step.attributes.get("beta", 0.5)
     return (alpha * x + beta).clamp(0, 1)
@@ -78,13 +78,13 @@ def hard_sigmoid(step: Step, x: Tensor) -> Tensor:
 
 @operator("HardSwish")
 def hard_swish(_step: Step, x: Tensor) -> Tensor:
-    """X · max(0, min(1, x / 6 + 0.5))."""
+    """Product x · max(0, min(1, x / 6 + 0.5))."""
     return functional.hardswish(x)
 
 
 @operator("Swish")
 def swish(step: Step, x: Tensor) -> Tensor:
-    """X · sigmoid(alpha · x)."""
+    """Product x · sigmoid(alpha · x)."""
     return x * torch.sigmoid(step.attributes.get("alpha", 1.0) * x)
 
 
@@ -102,19 +102,19 @@ def softplus(_step: Step, x: Tensor) -> Tensor:
 
 @operator("Softsign")
 def softsign(_step: Step, x: Tensor) -> Tensor:
-    """X / (1 + |x|)."""
+    """Quotient x / (1 + |x|)."""
     return functional.softsign(x)
 
 
 @operator("Mish")
 def mish(_step: Step, x: Tensor) -> Tensor:
-    """X · tanh(softplus(x))."""
+    """Product x · tanh(softplus(x))."""
     return functional.mish(x)
 
 
 @operator("Gelu")
 def gelu(step: Step, x: Tensor) -> Tensor:
-    """X · Phi(x), exact or by the tanh approximation."""
+    """Product x · Phi(x), exact or by the tanh approximation."""
     return functional.gelu(x, approximate=step.attributes.get("approximate", "none"))
 
 

@@ -54,5 +54,5 @@ def is_inf(step: Step, x: Tensor) -> Tensor:
 
 @operator("Where")
 def where(_step: Step, condition: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    """A where the condition holds, else b."""
+    """From a where the condition holds, else from b."""
     return torch.where(condition, a, b)

@@ -68,7 +68,7 @@ def div(_step: Step, a: Tensor, b: Tensor) -> Tensor:
 
 @operator("Pow")
 def power(_step: Step, a: Tensor, b: Tensor) -> Tensor:
-    """A to the power b, in the type of a."""
+    """Power a ^ b, in the type of a."""
     if not a.dtype.is_floating_point and not b.dtype.is_floating_point and bool((b < 0).any()):
         raise UnsupportedError("negative powers of integers")
     return torch.pow(a, b).to(a.dtype)

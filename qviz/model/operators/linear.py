@@ -18,7 +18,7 @@ def matmul(_step: Step, a: Tensor, b: Tensor) -> Tensor:
 
 @operator("Gemm")
 def gemm(step: Step, a: Tensor, b: Tensor, c: Tensor | None = None) -> Tensor:
-    """Alpha · A' · B' + beta · C."""
+    """Sum alpha · A' · B' + beta · C."""
     get = step.attributes.get
     alpha, beta = get("alpha", 1.0), get("beta", 1.0)
     a = a.t() if get("transA", 0) else a

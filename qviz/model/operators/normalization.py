@@ -75,7 +75,7 @@ def group_normalization(step: Step, x: Tensor, scale: Tensor, bias: Tensor) -> T
 
 @operator("LRN")
 def local_response_normalization(step: Step, x: Tensor) -> Tensor:
-    """X / (bias + alpha / size · sum of squares over neighboring channels) ^ beta."""
+    """Quotient x / (bias + alpha / size · sum of squares over neighboring channels) ^ beta."""
     size: int = step.attributes["size"]
     bias: float = step.attributes.get("bias", 1.0)
     alpha: float = step.attributes.get("alpha", 1e-4)
