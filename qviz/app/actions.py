@@ -225,9 +225,9 @@ ACTIONS: tuple[Action, ...] = (
 
 TABLE_KEYS: tuple[tuple[str, str], ...] = (
     ("↑ ↓ ← →", "Move between layers and columns"),
-    ("2 … 9", "Set the bits of the selection (column W, or A when it is there)"),
+    ("2 … 9", "Set the bits of the selection, in column W or A"),
     ("0", "Leave the selection in float"),
-    ("F2 or Enter", "Edit the scheme under the cursor, for every selected layer"),
-    ("Shift or Ctrl with ↑ ↓, click", "Select several layers"),
+    ("F2 or Enter", "Edit the scheme of every selected layer"),
+    ("Shift+↑ ↓ or Ctrl+click", "Select several layers"),
     ("Ctrl+A", "Select every layer"),
 )

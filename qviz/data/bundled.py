@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import qviz
 from qviz.errors import QvizError
 
 
 def resource_path(*parts: str) -> Path:
     """A bundled file: inside the installed package, or at the root of a checkout."""
-    package = Path(qviz.__file__).parent
+    package = Path(__file__).parents[1]
     for root in (package / "resources", package.parent / "resources"):
         path = root.joinpath(*parts)
         if path.exists():

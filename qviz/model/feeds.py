@@ -10,18 +10,20 @@ from qviz.errors import QvizError
 from qviz.model.model import Model, TensorInfo, Value
 
 
-def synthetic_feeds(model: Model, batch: int = 1, seed: int = 0) -> dict[str, torch.Tensor]:
+def synthetic_feeds(
+    model: Model, batch: int = 1, seed: int = 0, free: int = 1
+) -> dict[str, torch.Tensor]:
     """Random inputs of the declared shapes: N(0, 1) floats, integers 0 and 1.
 
-    A symbolic first dimension becomes `batch`, other symbolic ones 1. Raises QvizError when an
-    input's rank or type is unknown.
+    A symbolic first dimension becomes `batch`, other symbolic ones `free`. Raises QvizError when
+    an input's rank or type is unknown.
     """
     generator = torch.Generator().manual_seed(seed)
-    return {info.name: _synthetic(model, info, batch, generator) for info in model.inputs}
+    return {info.name: _synthetic(model, info, batch, free, generator) for info in model.inputs}
 
 
 def _synthetic(
-    model: Model, info: TensorInfo, batch: int, generator: torch.Generator
+    model: Model, info: TensorInfo, batch: int, free: int, generator: torch.Generator
 ) -> torch.Tensor:
     if info.shape is None or info.dtype is None:
         raise QvizError(
@@ -30,7 +32,7 @@ def _synthetic(
             "Give samples for it",
         )
     shape = [
-        size if isinstance(size, int) else batch if axis == 0 else 1
+        size if isinstance(size, int) else batch if axis == 0 else free
         for axis, size in enumerate(info.shape)
     ]
     if info.dtype.is_floating_point:

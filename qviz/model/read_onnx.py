@@ -112,7 +112,9 @@ def _tensor_info(value: ir.Value) -> TensorInfo:
     dtype = torch_dtype(value.type.dtype) if isinstance(value.type, ir.TensorType) else None
     if value.shape is None or not is_tensor:
         return TensorInfo(value.name or "", dtype, None)
-    shape = tuple(size if isinstance(size, int) else size.value for size in value.shape)
+    declared = (size if isinstance(size, int) else size.value for size in value.shape)
+    # Some exporters write -1 for a dimension they leave open.
+    shape = tuple(None if isinstance(size, int) and size < 0 else size for size in declared)
     return TensorInfo(value.name or "", dtype, shape)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -129,32 +129,32 @@ def _edge(counts: Tensor, share: float) -> int:
     return int(torch.searchsorted(cumulative, target)) + 1
 
 
-# Shares of the min-max range tried first: quarter octaves down to 1/256 of it.
-_COARSE = 2.0 ** (-torch.arange(0, 33, dtype=torch.float64) / 4)
-_COARSE_BOTH_WAYS = torch.cat([_COARSE[::2], 1.0 / _COARSE[2::2]])
+Factors = tuple[float, float]  # of the low and of the high end of a range
+
+# Shares of the min-max range tried first: quarter octaves down to 1/256 of it. Ranges with two free
+# ends also try pairs of half octaves down to 1/16, because the ends trade off against each other.
+_COARSE: list[Factors] = [(2.0 ** (-k / 4), 2.0 ** (-k / 4)) for k in range(1, 33)]
+_PAIRS: list[Factors] = [(2.0 ** (-i / 2), 2.0 ** (-k / 2)) for i in range(9) for k in range(9)]
+_FINE = ([2.0 ** (k / 20) for k in range(-5, 6)], [2.0 ** (k / 100) for k in range(-5, 6)])
 
 
 @range_method("mse")
 def mse(stats: TensorStats, scheme: Scheme) -> Range:
     """The range of least squared error: a coarse search, then two refinements around the best.
 
-    Asymmetric ranges with values on both sides of zero search each end in turn.
+    Asymmetric ranges with values on both sides of zero refine each end in turn.
     """
     low, high = minmax(stats, scheme)
     points = stats.points(channel=_per_channel(stats, scheme))
-    ends = _Ends(torch.ones_like(low), torch.ones_like(high))
-    ends = _search(points, scheme, (low, high), ends, _COARSE, both=True)
     two_sided = not scheme.symmetric and bool(((low < 0) & (high > 0)).any())
-    fine = [
-        torch.logspace(-1, 1, 11, base=spread, dtype=torch.float64)
-        for spread in (2.0**0.25, 2.0**0.05)
-    ]
-    for factors in [_COARSE_BOTH_WAYS, *fine] if two_sided else fine:
+    ends = _Ends(torch.ones_like(low), torch.ones_like(high))
+    ends = _search(points, scheme, (low, high), ends, _COARSE + _PAIRS if two_sided else _COARSE)
+    for factors in _FINE:
         if two_sided:
-            ends = _search(points, scheme, (low, high), ends, factors, both=False, end=0)
-            ends = _search(points, scheme, (low, high), ends, factors, both=False, end=1)
+            ends = _search(points, scheme, (low, high), ends, [(f, 1.0) for f in factors])
+            ends = _search(points, scheme, (low, high), ends, [(1.0, f) for f in factors])
         else:
-            ends = _search(points, scheme, (low, high), ends, factors, both=True)
+            ends = _search(points, scheme, (low, high), ends, [(f, f) for f in factors])
     return low * ends.low, high * ends.high
 
 
@@ -164,26 +164,18 @@ class _Ends:
     def __init__(self, low: Tensor, high: Tensor) -> None:
         self.low, self.high = low, high
 
-    def scaled(self, factor: float, both: bool, end: int) -> _Ends:
-        low = (self.low * factor).clamp(max=1.0) if both or end == 0 else self.low
-        high = (self.high * factor).clamp(max=1.0) if both or end == 1 else self.high
-        return _Ends(low, high)
+    def scaled(self, factors: Factors) -> _Ends:
+        low, high = factors
+        return _Ends((self.low * low).clamp(max=1.0), (self.high * high).clamp(max=1.0))
 
 
 def _search(
-    points: Points,
-    scheme: Scheme,
-    full: Range,
-    start: _Ends,
-    factors: Tensor,
-    *,
-    both: bool,
-    end: int = 0,
+    points: Points, scheme: Scheme, full: Range, start: _Ends, trials: Sequence[Factors]
 ) -> _Ends:
-    """The best of `start` scaled by each factor, chosen per channel; never worse than `start`."""
+    """The best of `start` scaled by each trial, chosen per channel; never worse than `start`."""
     best, best_error = start, _range_error(points, scheme, full, start)
-    for factor in factors.tolist():
-        trial = start.scaled(factor, both, end)
+    for factors in trials:
+        trial = start.scaled(factors)
         error = _range_error(points, scheme, full, trial)
         better = error < best_error
         best = _Ends(

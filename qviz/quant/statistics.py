@@ -100,7 +100,7 @@ def measure(x: Tensor, axis: int | None = None, *, keep: bool = False) -> Tensor
     if axis is not None:
         axis = axis % x.ndim if x.ndim else None
     rows = x.detach().float()
-    rows = rows.reshape(1, -1) if axis is None else rows.movedim(axis, 0).flatten(1)
+    rows = rows.reshape(1, -1) if axis is None else rows.unsqueeze(-1).movedim(axis, 0).flatten(1)
     if rows.numel() == 0:
         rows = rows.new_zeros((max(rows.shape[0], 1), 1))
     largest = float(rows.abs().max())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -56,11 +57,10 @@ def conv_transpose(step: Step, x: Tensor, w: Tensor, b: Tensor | None = None) ->
     if window.symmetric and small:
         return function(x, w, b, window.strides, window.begins, extra, group, window.dilations)
     y = function(x, w, None, window.strides, 0, 0, group, window.dilations)
-    ends = tuple(e - end for e, end in zip(extra, window.ends, strict=True))
-    crop = Window(
-        window.kernel, window.strides, window.dilations, tuple(-b for b in window.begins), ends
-    )
-    y = pad_window(y, crop, 0.0)
+    nothing = (0,) * rank
+    y = pad_window(y, replace(window, begins=nothing, ends=extra), 0.0)
+    begins, ends = (tuple(-n for n in side) for side in (window.begins, window.ends))
+    y = pad_window(y, replace(window, begins=begins, ends=ends), 0.0)
     return y if b is None else y + b.reshape(-1, *(1,) * rank)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -123,11 +122,13 @@ def compress(step: Step, x: Tensor, condition: Tensor) -> Tensor:
 
 
 def _sliced(x: Tensor, start: int, end: int, axis: int, stride: int) -> Tensor:
-    """One axis sliced as numpy does it."""
+    """One axis sliced as ONNX does it: backwards, a start before the first element is the first."""
     size = x.shape[axis]
     if stride < 0:
-        places = np.arange(size)[slice(start, end, stride)].copy()
-        return x.index_select(axis, torch.from_numpy(places))
+        first = min(max(positive(start, size), 0), size - 1)
+        last = min(max(positive(end, size), -1), size - 1)
+        places = torch.arange(0, max(first - last, 0), -stride)
+        return x.index_select(axis, first - places)
     first, last, _ = slice(start, end, stride).indices(size)
     index = [slice(None)] * x.dim()
     index[axis] = slice(first, max(first, last), stride)

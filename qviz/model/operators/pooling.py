@@ -89,6 +89,9 @@ def global_lp_pool(step: Step, x: Tensor) -> Tensor:
 def _window(step: Step, x: Tensor) -> Window:
     """The window, its end padding stretched or cropped so that floor gives ONNX's output size."""
     window = read_window(step, x.shape[2:], step.attributes["kernel_shape"])
+    padded = [sum(n) for n in zip(x.shape[2:], window.begins, window.ends, strict=True)]
+    if any(n < extent for n, extent in zip(padded, window.extents, strict=True)):
+        raise UnsupportedError("a window larger than the padded input")
     if not step.attributes.get("ceil_mode", 0):
         return window
     ends = []
