@@ -10,6 +10,8 @@ from qviz.app.session import Session
 from qviz.app.views import Cell
 from qviz.engine.evaluate import Evaluation
 
+NAME_WIDTH = 36
+
 
 def layer_table(session: Session) -> Table:
     """One row per layer: schemes, SQNR in dB and share of the bytes."""
@@ -30,7 +32,7 @@ def layer_table(session: Session) -> Table:
     for row in session.rows():
         table.add_row(
             str(row.index),
-            row.name,
+            _shortened(row.name),
             row.op,
             row.shape,
             f"{row.parameters:,}",
@@ -39,6 +41,11 @@ def layer_table(session: Session) -> Table:
             f"{100 * row.size_share:.1f} %",
         )
     return table
+
+
+def _shortened(name: str) -> str:
+    """Long exporter paths lose their beginning: the end tells layers apart."""
+    return name if len(name) <= NAME_WIDTH else "…" + name[1 - NAME_WIDTH :]
 
 
 def _cell(cell: Cell | None) -> tuple[str, str]:

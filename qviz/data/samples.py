@@ -139,7 +139,7 @@ def _labels(subject: str, labels: Array, count: int) -> NDArray[np.int64]:
             f"'labels' has shape {labels.shape} but there are {count} samples",
             "Give one integer class index per sample",
         )
-    if not np.issubdtype(flat.dtype, np.integer):
+    if flat.dtype.kind not in "iub":
         floats = np.issubdtype(flat.dtype, np.floating)
         with np.errstate(invalid="ignore"):  # NaN and huge labels differ from what they become
             as_integers = flat.astype(np.int64) if floats else None

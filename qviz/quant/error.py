@@ -42,10 +42,10 @@ def sqnr_db(x: Tensor, q: Tensor, counts: Tensor) -> float:
 @error_metric
 def cosine(x: Tensor, q: Tensor, counts: Tensor) -> float:
     """Cosine similarity; 1 for two zero vectors, 0 when only one is zero."""
-    norms = float((x.square() * counts).sum()) * float((q.square() * counts).sum())
-    if norms == 0.0:
-        return 1.0 if torch.equal(x, q) else 0.0
-    return min(1.0, float((x * q * counts).sum()) / math.sqrt(norms))
+    norms = [math.sqrt(float((v.square() * counts).sum())) for v in (x, q)]
+    if 0.0 in norms:
+        return 1.0 if norms[0] == norms[1] else 0.0
+    return min(1.0, float((x * q * counts).sum()) / (norms[0] * norms[1]))
 
 
 @error_metric

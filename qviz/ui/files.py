@@ -1,0 +1,149 @@
+"""Opening and saving: file dialogs, paths, recent models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+from qviz.app.resources import resource_path
+from qviz.app.session import Session
+from qviz.app.views import Message
+from qviz.errors import QvizError
+from qviz.ui.file_drop import Dropped
+from qviz.ui.settings import Settings
+
+MODELS = "ONNX models (*.onnx)"
+SAMPLES = "Samples (*.npz)"
+PLANS = "Plans (*.json)"
+PICTURES = "PNG pictures (*.png)"
+
+
+class Files(QObject):
+    """Everything between paths and the Session. `said` carries what went wrong here."""
+
+    said = Signal(object)
+    pending_changed = Signal(str)
+    recent_changed = Signal()
+
+    def __init__(self, session: Session, settings: Settings, window: QWidget) -> None:
+        """Dialogs belong to `window`."""
+        super().__init__(window)
+        self._session = session
+        self._settings = settings
+        self._window = window
+        self._folder = ""
+        self.pending = ""  # samples chosen before their model
+
+    # dialogs
+
+    def ask_model(self) -> None:
+        """Choose a model and open it."""
+        self._ask("Open Model", MODELS, self.open_model)
+
+    def ask_samples(self) -> None:
+        """Choose samples and open them."""
+        self._ask("Open Samples", SAMPLES, self.open_samples)
+
+    def ask_plan(self) -> None:
+        """Choose a plan and open it."""
+        self._ask("Open Plan", PLANS, self.open_plan)
+
+    def _ask(self, title: str, kinds: str, then: Callable[[str], None]) -> None:
+        path, _ = QFileDialog.getOpenFileName(self._window, title, self._folder, kinds)
+        if path:
+            self._folder = str(Path(path).parent)
+            then(path)
+
+    def ask_save_plan(self) -> bool:
+        """Choose where to save the plan; True when it was saved."""
+        document = self._session.document()
+        start = document.plan_path or f"{Path(document.model_name).stem}.plan.json"
+        path, _ = QFileDialog.getSaveFileName(
+            self._window, "Save Plan", str(Path(self._folder, start)), PLANS
+        )
+        return bool(path) and self.save_plan(path)
+
+    def ask_save_screenshot(self) -> None:
+        """Choose where to save a picture of the window."""
+        picture = self._window.grab()
+        path, _ = QFileDialog.getSaveFileName(
+            self._window, "Save Screenshot", str(Path(self._folder, "qviz.png")), PICTURES
+        )
+        if path:
+            self._report(picture.save(path), path, "Screenshot saved as")
+
+    def _report(self, saved: bool, path: str, words: str) -> None:
+        if saved:
+            self.said.emit(Message("info", f"{words} {Path(path).name}"))
+        else:
+            error = QvizError(path, "the file cannot be written", "Choose another folder")
+            self.said.emit(Message("error", str(error)))
+
+    # paths
+
+    def open_model(self, path: str, samples: str = "") -> None:
+        """Open a model, with the samples that were chosen for it."""
+        chosen = samples or self.pending
+        self._set_pending("")
+        self._try(lambda: self._session.open(path, chosen or None))
+
+    def open_samples(self, path: str) -> None:
+        """Open samples for the open model, or keep them until one is opened."""
+        if self._session.document().model_name:
+            self._try(lambda: self._session.open_samples(path))
+        else:
+            self._set_pending(path)
+
+    def open_demo(self) -> None:
+        """Open the bundled model and samples."""
+        self._set_pending("")
+        self._try(self._session.open_demo)
+
+    def open_plan(self, path: str) -> None:
+        """Replace the plan by a saved one."""
+        self._try(lambda: self._session.load_plan(path))
+
+    def save_plan(self, path: str) -> bool:
+        """Save the plan; True when it worked."""
+        return self._try(lambda: self._session.save_plan(path))
+
+    def open_dropped(self, dropped: Dropped) -> None:
+        """Open what was dropped on the window."""
+        if dropped.model:
+            self.open_model(dropped.model, dropped.samples)
+        elif dropped.samples:
+            self.open_samples(dropped.samples)
+        if dropped.plan and not dropped.model:
+            self.open_plan(dropped.plan)
+
+    def _set_pending(self, samples: str) -> None:
+        self.pending = samples
+        self.pending_changed.emit(samples)
+
+    def _try(self, action: Callable[[], None]) -> bool:
+        try:
+            action()
+        except QvizError as error:
+            self.said.emit(Message("error", str(error)))
+            return False
+        return True
+
+    def remember(self) -> None:
+        """Put what is open first in the list of recent models; the demo is always at hand."""
+        document = self._session.document()
+        path = document.model_path
+        if not path or Path(path).is_relative_to(resource_path()):
+            return
+        samples = document.samples_path
+        known = {entry.model: entry.samples for entry in self._settings.recent()}
+        if path not in known or (samples and samples != known[path]):
+            self._settings.add_recent(path, samples)
+            self.recent_changed.emit()
+
+    def forget_recent(self) -> None:
+        """Empty the list of recent models."""
+        self._settings.clear_recent()
+        self.recent_changed.emit()

@@ -1,0 +1,153 @@
+"""One half of the Distribution view: what a slot holds, in a line of figures and a plot."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSpinBox, QStackedLayout, QVBoxLayout, QWidget
+
+from qviz.app.views import DistributionView, Role
+from qviz.ui import number_format as text
+from qviz.ui.fonts import ui_font
+from qviz.ui.histogram_plot import HistogramPlot
+from qviz.ui.icons import icon
+from qviz.ui.palette import Palette
+from qviz.ui.parts import ElidedLabel, label
+
+TITLES: dict[Role, str] = {"weight": "Weights", "input": "Input activations"}
+VALUES: dict[Role, str] = {"weight": "weight value", "input": "activation value"}
+
+
+class HistogramPanel(QWidget):
+    """Header, figures and plot of one slot; tells which slot and channel the user wants."""
+
+    slot_picked = Signal(str)
+    channel_picked = Signal(int)  # -1 for the whole tensor
+
+    def __init__(self, role: Role) -> None:
+        """An empty panel for weights or for inputs."""
+        super().__init__()
+        self.role: Role = role
+        self.view: DistributionView | None = None
+        self.plot = HistogramPlot(VALUES[role])
+        self.plot.setAccessibleName(f"Histogram of the {TITLES[role].lower()}")
+        self._scheme = label("", 12, "medium", badge="accent")
+        self._figures = ElidedLabel(12, tone="soft")
+        self.slots = self._make_slots()
+        self.channel = self._make_channel()
+        self._notice_icon = label()
+        self._notice_icon.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        self._notice = label("", 13, tone="faint")
+        self._notice.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        self._notice.setWordWrap(True)
+        self._stack = QStackedLayout()
+        self._stack.addWidget(self.plot)
+        self._stack.addWidget(self._empty_page())
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(14, 8, 6, 4)
+        outer.setSpacing(2)
+        outer.addLayout(self._header())
+        outer.addWidget(self._figures)
+        outer.addLayout(self._stack, 1)
+
+    def _make_slots(self) -> QComboBox:
+        box = QComboBox()
+        box.setFont(ui_font(12))
+        box.setAccessibleName("Which input of the layer")
+        box.setToolTip("This layer reads several tensors: which one to draw")
+        box.activated.connect(lambda index: self.slot_picked.emit(box.itemData(index)))
+        return box
+
+    def _make_channel(self) -> QSpinBox:
+        box = QSpinBox()
+        box.setFont(ui_font(12))
+        box.setPrefix("Channel ")
+        box.setSpecialValueText("All channels")
+        box.setRange(-1, -1)
+        box.setValue(-1)
+        box.setKeyboardTracking(False)
+        box.lineEdit().setTextMargins(6, 0, 0, 0)
+        box.setFixedWidth(124)
+        box.setAccessibleName("Channel")
+        box.setToolTip("Draw one channel alone; ↑ ↓ or the wheel go through them")
+        box.valueChanged.connect(self.channel_picked)
+        return box
+
+    def _header(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        row.addWidget(label(TITLES[self.role], 13, "semibold"))
+        row.addWidget(self._scheme, 0, Qt.AlignmentFlag.AlignVCenter)
+        row.addStretch(1)
+        row.addWidget(self.slots)
+        row.addWidget(self.channel)
+        return row
+
+    def _empty_page(self) -> QWidget:
+        page = QWidget()
+        column = QVBoxLayout(page)
+        column.setContentsMargins(24, 8, 24, 16)
+        column.setSpacing(8)
+        column.addStretch(1)
+        column.addWidget(self._notice_icon)
+        column.addWidget(self._notice)
+        column.addStretch(1)
+        return page
+
+    def set_palette(self, palette: Palette) -> None:
+        """Take the theme's colors."""
+        self.plot.set_palette(palette)
+        drawn = icon("chart-bar", palette, palette.line_strong)
+        self._notice_icon.setPixmap(drawn.pixmap(36, 36))
+
+    def show_nothing(self, notice: str) -> None:
+        """No slot: say why."""
+        self.view = None
+        self._scheme.hide()
+        self.slots.hide()
+        self.channel.hide()
+        self._figures.setText("")
+        self._notice.setText(notice)
+        self._stack.setCurrentIndex(1)
+
+    def show_slots(self, slots: tuple[str, ...], current: str) -> None:
+        """Offer the choice between several slots of one layer."""
+        self.slots.setVisible(len(slots) > 1)
+        if [self.slots.itemData(i) for i in range(self.slots.count())] != list(slots):
+            self.slots.clear()
+            for number, slot in enumerate(slots):
+                self.slots.addItem(f"Input {number + 1}", slot)
+        self.slots.setCurrentIndex(max(0, self.slots.findData(current)))
+
+    def show_view(self, view: DistributionView, *, mirrored: bool) -> None:
+        """Draw a slot; `mirrored` when its scheme is symmetric."""
+        self.view = view
+        self._scheme.setText(view.scheme)
+        self._scheme.show()
+        self._figures.setText(figures(view))
+        self.channel.setVisible(view.channels > 1)
+        self.channel.blockSignals(True)
+        self.channel.setMaximum(max(-1, view.channels - 1))
+        self.channel.setValue(-1 if view.channel is None else view.channel)
+        self.channel.blockSignals(False)
+        empty = view.counts.size == 0
+        self._notice.setText(view.notice)
+        self._stack.setCurrentIndex(1 if empty else 0)
+        if not empty:
+            self.plot.show_view(view, mirrored=mirrored)
+
+
+def figures(view: DistributionView) -> str:
+    """The line of figures above a plot."""
+    if view.counts.size == 0:
+        return ""
+    if view.quantized_counts is None:
+        return f"{text.short_count(view.values)} values  ·  kept in float"
+    parts = [
+        text.decibels(view.sqnr_db, unit=True),
+        f"{text.share(view.clipped)} clipped",
+    ]
+    if view.levels.size:
+        parts.append(f"{text.count(view.levels.size)} levels")
+    if view.scale is not None:
+        parts.append(f"scale {text.significant(view.scale, 3)}")
+    return "  ·  ".join(parts)

@@ -1,0 +1,242 @@
+"""How the layer table's cells are painted and how a scheme is edited in place."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from PySide6.QtCore import QEvent, QModelIndex, QObject, QPersistentModelIndex, QRectF, Qt
+from PySide6.QtGui import QColor, QFont, QKeyEvent, QPainter, QPen
+from PySide6.QtWidgets import (
+    QCompleter,
+    QLineEdit,
+    QListView,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QWidget,
+)
+
+from qviz.app.views import Cell, LayerRow, Role
+from qviz.ui.fonts import ui_font
+from qviz.ui.layer_model import SCHEME_COLUMNS, SQNR_COLUMNS, Column, LayerModel, cell_of
+from qviz.ui.palette import LIGHT, Palette, error_color
+from qviz.ui.parts import set_look
+
+Index = QModelIndex | QPersistentModelIndex
+PADDING = 6
+BAR_HEIGHT = 3
+FULL_BAR_DB = 60.0  # an SQNR that fills its bar
+
+
+# Gives the layer named first, and those selected with it, a scheme for the role by its spelling;
+# returns "" or what is wrong with it.
+Apply = Callable[[str, Role, str], str]
+
+
+class LayerDelegate(QStyledItemDelegate):
+    """Paints every cell; edits the scheme columns with completion."""
+
+    def __init__(
+        self, parent: QObject, completions: Callable[[Role], tuple[str, ...]], apply: Apply
+    ) -> None:
+        """`completions` gives the spellings for a role; `apply` makes the edit."""
+        super().__init__(parent)
+        self._completions = completions
+        self._apply = apply
+        self._edited = ""
+        self._role: Role = "weight"
+        self.palette: Palette = LIGHT
+        self._regular = ui_font(12)
+        self._strong = ui_font(12, "semibold")
+
+    # painting
+
+    def paint(self, painter: QPainter, option: QStyleOptionViewItem, index: Index) -> None:
+        """Ground, text, and the bar or marks of the column."""
+        row, column = _row(index), Column(index.column())
+        painter.save()
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        self._paint_ground(painter, option, column)
+        if column in SCHEME_COLUMNS:
+            self._paint_scheme(painter, option, cell_of(row, SCHEME_COLUMNS[column]))
+        elif column in SQNR_COLUMNS:
+            self._paint_sqnr(painter, option, cell_of(row, SQNR_COLUMNS[column]), str(index.data()))
+        else:
+            self._paint_plain(painter, option, row, column, index)
+        painter.restore()
+
+    def _paint_ground(
+        self, painter: QPainter, option: QStyleOptionViewItem, column: Column
+    ) -> None:
+        p, rect = self.palette, option.rect
+        if option.state & QStyle.StateFlag.State_Selected:
+            painter.fillRect(rect, QColor(p.accent_soft))
+            if column == Column.INDEX:
+                painter.fillRect(rect.left(), rect.top(), 3, rect.height(), QColor(p.accent))
+        elif option.state & QStyle.StateFlag.State_MouseOver:
+            painter.fillRect(rect, QColor(p.sunken))
+        if option.state & QStyle.StateFlag.State_HasFocus:
+            painter.setPen(QPen(QColor(p.accent), 1.5))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRoundedRect(QRectF(rect).adjusted(1.5, 1.5, -1.5, -1.5), 4, 4)
+
+    def _paint_plain(
+        self,
+        painter: QPainter,
+        option: QStyleOptionViewItem,
+        row: LayerRow,
+        column: Column,
+        index: Index,
+    ) -> None:
+        p = self.palette
+        color = p.text if column == Column.NAME else p.text_soft
+        if column == Column.INDEX:
+            color = p.text_faint
+        align = index.data(Qt.ItemDataRole.TextAlignmentRole)
+        self._text(painter, option, str(index.data()), color, align)
+        if column == Column.SIZE and row.size_bytes:
+            self._bar(painter, option, row.size_share, p.float_line)
+
+    def _paint_scheme(
+        self, painter: QPainter, option: QStyleOptionViewItem, cell: Cell | None
+    ) -> None:
+        p = self.palette
+        if cell is None:
+            return
+        color = p.text_faint if cell.scheme == "float" else p.text
+        font = self._strong if cell.overridden else self._regular
+        right = option.rect.right() - PADDING
+        if cell.shared_with:
+            self._link(painter, right - 10, option.rect.center().y() + 0.5)
+            right -= 15
+        if cell.overridden:
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(p.accent))
+            painter.drawEllipse(QRectF(right - 5, option.rect.center().y() - 2, 5, 5))
+            right -= 8
+        room = option.rect.adjusted(0, 0, right - option.rect.right() + PADDING, 0)
+        align = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+        self._text(painter, option, cell.scheme, color, align, font, QRectF(room))
+
+    def _link(self, painter: QPainter, left: float, middle: float) -> None:
+        """Two joined rings: this quantizer is shared."""
+        painter.setPen(QPen(QColor(self.palette.text_faint), 1.3))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        for x in (left, left + 4.5):
+            painter.drawRoundedRect(QRectF(x, middle - 2.5, 6.5, 5), 2.5, 2.5)
+
+    def _paint_sqnr(
+        self, painter: QPainter, option: QStyleOptionViewItem, cell: Cell | None, shown: str
+    ) -> None:
+        p = self.palette
+        if cell is None:
+            return
+        known = cell.sqnr_db is not None
+        align = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter
+        exact = known and math.isinf(cell.sqnr_db or 0.0)
+        color = p.text if known and not exact else p.text_faint
+        self._text(painter, option, shown, color, align)
+        if cell.sqnr_db is not None and not exact:
+            share = min(1.0, max(0.04, cell.sqnr_db / FULL_BAR_DB))
+            self._bar(painter, option, share, error_color(p, cell.sqnr_db))
+
+    def _bar(
+        self, painter: QPainter, option: QStyleOptionViewItem, share: float, color: str
+    ) -> None:
+        rect = option.rect
+        track = QRectF(
+            rect.left() + PADDING,
+            rect.bottom() - BAR_HEIGHT - 2,
+            rect.width() - 2 * PADDING,
+            BAR_HEIGHT,
+        )
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(self.palette.line))
+        painter.drawRoundedRect(track, 1.5, 1.5)
+        painter.setBrush(QColor(color))
+        track.setWidth(max(2.0, track.width() * min(1.0, share)))
+        painter.drawRoundedRect(track, 1.5, 1.5)
+
+    def _text(
+        self,
+        painter: QPainter,
+        option: QStyleOptionViewItem,
+        shown: str,
+        color: str,
+        align: Qt.AlignmentFlag,
+        font: QFont | None = None,
+        rect: QRectF | None = None,
+    ) -> None:
+        painter.setFont(font or self._regular)
+        painter.setPen(QColor(color))
+        room = (rect or QRectF(option.rect)).adjusted(PADDING, 0, -PADDING, 0)
+        fitting = painter.fontMetrics().elidedText(
+            shown, Qt.TextElideMode.ElideMiddle, math.ceil(room.width())
+        )
+        painter.drawText(room, int(align), fitting)
+
+    # editing
+
+    def createEditor(self, parent: QWidget, _option: QStyleOptionViewItem, index: Index) -> QWidget:
+        """A line with the spellings of the column's role to choose from."""
+        editor = QLineEdit(parent)
+        editor.setObjectName("cell")
+        editor.setFont(self._regular)
+        editor.setFrame(False)
+        editor.setAccessibleName("Scheme")
+        self._edited = _row(index).name
+        self._role = SCHEME_COLUMNS[Column(index.column())]
+        words = self._completions(self._role)
+        completer = QCompleter(list(words), editor)
+        completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+        completer.setFilterMode(Qt.MatchFlag.MatchContains)
+        completer.setMaxVisibleItems(9)
+        popup = QListView()
+        popup.setObjectName("list")
+        popup.setFont(self._regular)
+        popup.setMinimumWidth(190)
+        completer.setPopup(popup)
+        editor.setCompleter(completer)
+        editor.textEdited.connect(lambda: _mark(editor, ""))
+        return editor
+
+    def setEditorData(self, editor: QWidget, index: Index) -> None:
+        """Start from the present spelling, all selected."""
+        if isinstance(editor, QLineEdit) and not editor.isModified():
+            editor.setText(str(index.data(Qt.ItemDataRole.EditRole)))
+            editor.selectAll()
+
+    def setModelData(self, editor: QWidget, _model: object, index: Index) -> None:
+        """Leaving the editor applies what was typed, when it means something."""
+        if isinstance(editor, QLineEdit) and editor.isModified():
+            self._apply(_row(index).name, SCHEME_COLUMNS[Column(index.column())], editor.text())
+
+    def eventFilter(self, editor: QObject, event: QEvent) -> bool:
+        """Enter applies; a spelling that means nothing keeps the editor open and marked."""
+        if (
+            isinstance(editor, QLineEdit)
+            and isinstance(event, QKeyEvent)
+            and event.type() == QEvent.Type.KeyPress
+            and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+        ):
+            wrong = self._apply(self._edited, self._role, editor.text())
+            if wrong:
+                _mark(editor, wrong)
+            else:
+                editor.setModified(False)
+                self.closeEditor.emit(editor)
+            return True
+        return super().eventFilter(editor, event)
+
+
+def _row(index: Index) -> LayerRow:
+    model = index.model()
+    if not isinstance(model, LayerModel):
+        raise TypeError("the delegate paints layers only")
+    return model.row_at(index.row())
+
+
+def _mark(editor: QLineEdit, wrong: str) -> None:
+    editor.setToolTip(wrong)
+    set_look(editor, "invalid", bool(wrong))

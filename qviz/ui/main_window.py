@@ -1,0 +1,247 @@
+"""The main window: puts the parts together and connects them. No logic."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QCloseEvent
+from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QVBoxLayout, QWidget
+
+from qviz.app.session import Session
+from qviz.app.views import Message
+from qviz.errors import QvizError
+from qviz.ui.bottom_bar import BottomBar
+from qviz.ui.commands import Commands
+from qviz.ui.dialogs import about_dialog, shortcuts_dialog
+from qviz.ui.file_drop import FileDrop
+from qviz.ui.files import Files
+from qviz.ui.fonts import ui_font
+from qviz.ui.icons import app_icon
+from qviz.ui.jobs_strip import JobsStrip
+from qviz.ui.message_area import Banner, MessageArea
+from qviz.ui.recent_menu import RecentMenu
+from qviz.ui.refresh import Refresh
+from qviz.ui.settings import Settings
+from qviz.ui.theme import Mode, Theme
+from qviz.ui.toolbar import Toolbar
+from qviz.ui.welcome import Welcome
+from qviz.ui.workspace import Workspace
+
+
+class MainWindow(QMainWindow):
+    """Draws one Session."""
+
+    def __init__(
+        self,
+        session: Session,
+        theme: Theme,
+        settings: Settings,
+        may_close: Callable[[MainWindow], bool] = lambda _: True,
+    ) -> None:
+        """`may_close` is asked when the user closes the window."""
+        super().__init__()
+        self.session = session
+        self.theme = theme
+        self.settings = settings
+        self._may_close = may_close
+        self.setFont(ui_font(13))
+        self.setWindowIcon(app_icon())
+        self.setMinimumSize(1024, 640)
+        self.file_drop = FileDrop(self)
+        self.files = Files(session, settings, self)
+        self.welcome = Welcome()
+        self.workspace = Workspace(session)
+        self.banner = Banner()
+        self.message_area = MessageArea(self.banner)
+        self.jobs_strip = JobsStrip(session)
+        self.pages = QStackedWidget()
+        self.pages.addWidget(self.welcome)
+        self.pages.addWidget(self.workspace)
+        views = (self.workspace.table, self.workspace.distribution)
+        self.commands = Commands(self, self._functions(), views)
+        self.recent_menu = RecentMenu(self)
+        self._build_menus()
+        self.toolbar = Toolbar(session, self.commands, self.recent_menu)
+        self.addToolBar(self.toolbar)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
+        self.setCentralWidget(self._ground())
+        self.refresh = Refresh(session)
+        self._connect()
+        self._restore()
+
+    def _ground(self) -> QWidget:
+        inner = QVBoxLayout()
+        inner.setContentsMargins(8, 8, 8, 8)
+        inner.setSpacing(8)
+        inner.addWidget(self.banner)
+        inner.addWidget(self.pages, 1)
+        ground = QWidget()
+        ground.setObjectName("ground")
+        ground.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        outer = QVBoxLayout(ground)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(0)
+        outer.addLayout(inner, 1)
+        outer.addWidget(BottomBar(self.jobs_strip, self.message_area))
+        return ground
+
+    # actions
+
+    def _functions(self) -> dict[str, Callable[[], object]]:
+        table = self.workspace.table
+        return {
+            "open_model": self.files.ask_model,
+            "open_samples": self.files.ask_samples,
+            "open_demo": self.files.open_demo,
+            "open_plan": self.files.ask_plan,
+            "save_plan": self.files.ask_save_plan,
+            "save_screenshot": self.files.ask_save_screenshot,
+            "quit": self.close,
+            "undo": self.session.undo,
+            "redo": self.session.redo,
+            "reset": table.reset_selection,
+            "copy_rows": table.copy_rows,
+            "find": self.workspace.layers.focus_filter,
+            "overlay": self._show_flags,
+            "log_scale": self._show_flags,
+            "worse_layer": lambda: table.step_by_error(-1),
+            "better_layer": lambda: table.step_by_error(1),
+            "theme_system": lambda: self.set_theme("system"),
+            "theme_light": lambda: self.set_theme("light"),
+            "theme_dark": lambda: self.set_theme("dark"),
+            "cancel": self.session.cancel,
+            "shortcuts": lambda: shortcuts_dialog(self).open(),
+            "about": lambda: about_dialog(self).open(),
+        }
+
+    def _build_menus(self) -> None:
+        menus = self.commands.fill(self.menuBar())
+        self.menuBar().setFont(ui_font(13))
+        menus["File"].insertMenu(self.commands["open_plan"], self.recent_menu)
+        self.presets_menu = QMenu("Presets", self)
+        menus["Edit"].addMenu(self.presets_menu)
+
+    def _show_flags(self) -> None:
+        overlay, log = (self.commands[name].isChecked() for name in ("overlay", "log_scale"))
+        self.settings.set_flag("overlay", overlay)
+        self.settings.set_flag("log", log)
+        self.workspace.distribution.set_overlay(overlay)
+        self.workspace.distribution.set_log(log)
+
+    def set_theme(self, mode: Mode) -> None:
+        """Follow the system, or stay light or dark; remembered."""
+        self.settings.set_theme(mode)
+        self.theme.set_mode(mode)
+
+    def _toggle_theme(self) -> None:
+        self.theme.toggle()
+        self.settings.set_theme(self.theme.mode)
+
+    def _apply_preset(self, name: str) -> None:
+        try:
+            self.session.apply_preset(name)
+        except QvizError as error:
+            self._fail(str(error))
+
+    def _fail(self, text: str) -> None:
+        self.message_area.say(Message("error", text))
+
+    # connections
+
+    def _connect(self) -> None:
+        work, on = self.workspace, self.refresh.on
+        on("document", self._show_document)
+        on("rows distribution", self._show_rows)
+        on("strip document", work.strip.refresh)
+        on("jobs", self.jobs_strip.refresh)
+        on("messages", lambda: self.message_area.show_messages(self.session.messages()))
+        self.theme.changed.connect(self._take_palette)
+        self.toolbar.theme_toggled.connect(self._toggle_theme)
+        self.toolbar.preset_picked.connect(self._apply_preset)
+        self.toolbar.preset_menu(self.session, self.presets_menu)
+        self.file_drop.hovered.connect(self.welcome.set_hot)
+        self.file_drop.dropped.connect(self.files.open_dropped)
+        self.files.said.connect(self.message_area.say)
+        self.files.pending_changed.connect(self.welcome.show_pending)
+        self.files.recent_changed.connect(self._show_recent)
+        self.welcome.model_wanted.connect(self.files.ask_model)
+        self.welcome.samples_wanted.connect(self.files.ask_samples)
+        self.welcome.demo_wanted.connect(self.files.open_demo)
+        self.welcome.recent_picked.connect(self.files.open_model)
+        self.recent_menu.picked.connect(self.files.open_model)
+        self.recent_menu.cleared.connect(self.files.forget_recent)
+        work.strip.samples_wanted.connect(self.files.ask_samples)
+        work.failed.connect(self._fail)
+        work.table.wants_menu.connect(lambda point: self.layer_menu().popup(point))
+        for name, button in (
+            ("overlay", work.distribution.overlay),
+            ("log_scale", work.distribution.log),
+        ):
+            button.clicked.connect(self.commands[name].trigger)
+            self.commands[name].toggled.connect(button.setChecked)
+
+    def layer_menu(self) -> QMenu:
+        """The menu of the selected layers."""
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.setFont(ui_font(13))
+        self.workspace.table.add_bits_menu(menu)
+        menu.addAction(self.commands["reset"])
+        menu.addSeparator()
+        menu.addAction(self.commands["copy_rows"])
+        return menu
+
+    def _show_document(self) -> None:
+        document = self.session.document()
+        name = document.model_name
+        self.setWindowTitle(f"{name}[*] \N{EM DASH} qviz" if name else "qviz")
+        self.setWindowModified(document.modified)
+        self.pages.setCurrentIndex(1 if name else 0)
+        self.presets_menu.setEnabled(bool(name))
+        self.commands.refresh(document)
+        self.toolbar.refresh()
+        self.files.remember()
+
+    def _show_rows(self) -> None:
+        fresh = self.workspace.table.current_row() is None
+        self.workspace.refresh()
+        if fresh:
+            self.workspace.table.setFocus()
+
+    def _show_recent(self) -> None:
+        entries = self.settings.recent()
+        self.welcome.show_recent(entries)
+        self.recent_menu.show_recent(entries)
+
+    def _take_palette(self) -> None:
+        palette = self.theme.palette
+        parts = (self.welcome, self.workspace, self.jobs_strip, self.message_area)
+        for part in (*parts, self.commands, self.toolbar):
+            part.set_palette(palette)
+        self.commands[f"theme_{self.theme.mode}"].setChecked(True)
+
+    # the window itself
+
+    def _restore(self) -> None:
+        self.resize(QSize(1280, 800))
+        geometry = self.settings.state("window")
+        if geometry is not None:
+            self.restoreGeometry(geometry)
+        self.workspace.restore(self.settings)
+        self.commands["overlay"].setChecked(self.settings.flag("overlay", True))
+        self.commands["log_scale"].setChecked(self.settings.flag("log", True))
+        self._show_flags()
+        self._take_palette()
+        self._show_recent()
+        self._show_document()
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Remember sizes and stop listening, unless the user would rather stay."""
+        if not self._may_close(self):
+            event.ignore()
+            return
+        self.settings.set_state("window", self.saveGeometry())
+        self.workspace.save(self.settings)
+        self.refresh.stop()
+        event.accept()

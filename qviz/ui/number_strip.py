@@ -1,0 +1,236 @@
+"""The number strip: what the plan scores and what it costs."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QIcon, QPixmap
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from qviz.app.session import Session
+from qviz.app.views import Choice, Strip
+from qviz.ui import number_format as text
+from qviz.ui.figure import CAPTION_HEIGHT, BigNumber, Figure
+from qviz.ui.fonts import ui_font
+from qviz.ui.icons import icon
+from qviz.ui.palette import LIGHT, Palette
+from qviz.ui.parts import ElidedLabel, divider, label, set_look
+from qviz.ui.segmented import Segmented
+
+ACCURACY_WIDTH = 292  # room for two numbers and an interval, so that nothing moves
+HEIGHT = 90
+PART_WORDS: dict[str, tuple[str, str]] = {
+    "tune": ("Tuning", "The samples to look at while the plan changes"),
+    "all": ("All", "Every sample but those for calibration"),
+    "confirm": ("Confirm", "Kept aside: look at them once, when the plan is final"),
+}
+
+
+class NumberStrip(QFrame):
+    """Draws `Session.strip`; `samples_wanted` when the user follows its advice."""
+
+    samples_wanted = Signal()
+
+    def __init__(self, session: Session) -> None:
+        """Empty until `refresh`."""
+        super().__init__()
+        self._session = session
+        self._palette = LIGHT
+        self.setObjectName("strip")
+        self.setFixedHeight(HEIGHT)
+        self.setAccessibleName("What the plan scores and costs")
+        self.caption = label("", 12, "medium", tone="faint")
+        self.caption.setFixedHeight(CAPTION_HEIGHT)
+        self.badge = label("exact", 11, "medium", badge="plain")
+        self.float_number, self.arrow, self.number = BigNumber(), QLabel(), BigNumber()
+        self.interval = label("", 15, "medium", tone="soft")
+        self.interval.setContentsMargins(2, 0, 0, 3)
+        self.progress = QProgressBar()
+        self.progress.setTextVisible(False)
+        self.progress.setFixedSize(96, 4)
+        self.progress.setAccessibleName("Samples seen")
+        self.seen = ElidedLabel(12, tone="soft")
+        self.seen.setMinimumWidth(190)
+        self.advice = QPushButton()
+        self.advice.setProperty("link", True)
+        self.advice.setFont(ui_font(12, "medium"))
+        self.advice.clicked.connect(self.samples_wanted)
+        self.change = Figure("Change")
+        self.flips = Figure("Flips")
+        self.size_figure = Figure("Size")
+        self.bops = Figure("Bit operations")
+        self.parts = Segmented("Samples to evaluate on")
+        self.parts.picked.connect(session.set_part)
+        self._assemble()
+
+    def _assemble(self) -> None:
+        row = QHBoxLayout(self)
+        row.setContentsMargins(16, 10, 16, 10)
+        row.setSpacing(18)
+        accuracy = QWidget()
+        accuracy.setLayout(self._accuracy())
+        accuracy.setMinimumWidth(ACCURACY_WIDTH)
+        row.addWidget(accuracy, 3)
+        for figure in (self.change, self.flips, self.size_figure, self.bops):
+            row.addWidget(divider())
+            row.addWidget(figure, 2)
+        row.addWidget(divider())
+        column = QVBoxLayout()
+        column.setSpacing(4)
+        caption = label("Evaluate on", 12, "medium", tone="faint")
+        caption.setFixedHeight(CAPTION_HEIGHT)
+        column.addWidget(caption)
+        column.addWidget(self.parts)
+        column.addStretch(1)
+        row.addLayout(column)
+
+    def _accuracy(self) -> QVBoxLayout:
+        top, numbers, below = QHBoxLayout(), QHBoxLayout(), QHBoxLayout()
+        for line, spacing in ((top, 8), (numbers, 10), (below, 8)):
+            line.setSpacing(spacing)
+        top.addWidget(self.caption)
+        top.addWidget(self.badge)
+        top.addStretch(1)
+        numbers.addWidget(self.float_number)
+        numbers.addWidget(self.arrow)
+        numbers.addWidget(self.number)
+        numbers.addWidget(self.interval, 0, Qt.AlignmentFlag.AlignBottom)
+        numbers.addStretch(1)
+        below.addWidget(self.seen, 1)
+        below.addWidget(self.progress, 0, Qt.AlignmentFlag.AlignVCenter)
+        below.addWidget(self.advice)
+        below.addStretch(0)
+        column = QVBoxLayout()
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(top)
+        column.addLayout(numbers)
+        column.addLayout(below)
+        column.addStretch(1)
+        return column
+
+    def set_palette(self, palette: Palette) -> None:
+        """Take the theme's colors."""
+        self._palette = palette
+        self.arrow.setPixmap(_pixmap(icon("arrow-right", palette, palette.text_faint), 18))
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Draw the Session's strip."""
+        strip = self._session.strip()
+        self._show_parts(strip)
+        self._show_accuracy(strip)
+        self._show_below(strip)
+        self._show_change(strip)
+        self._show_cost(strip)
+
+    def _show_parts(self, strip: Strip) -> None:
+        counts = dict(self._session.document().parts)
+        choices = []
+        for value, (word, tip) in PART_WORDS.items():
+            known = value in counts
+            tip = f"{tip}: {text.count(counts[value])} samples" if known else tip
+            reason = "" if known else "Open samples first"
+            choices.append(Choice(value, word, tip, reason))
+        self.parts.show_choices(choices, strip.part)
+
+    def _show_accuracy(self, strip: Strip) -> None:
+        metric = strip.metric or "Accuracy"
+        self.caption.setText(f"{metric[:1].upper()}{metric[1:]}: float and quantized")
+        unit = strip.unit if strip.float_value is not None else ""
+        self.float_number.show_number(_value(strip.float_value), unit, "soft")
+        tone = "faint" if strip.stale or strip.value is None else ""
+        unit = strip.unit if strip.value is not None else ""
+        self.number.show_number(_value(strip.value), unit, tone)
+        self.badge.setVisible(strip.exact and not strip.stale)
+        self.badge.setToolTip("All samples of the part are counted: there is no sampling error")
+        wide = strip.low is not None and strip.high is not None and not strip.exact
+        self.interval.setVisible(wide)
+        if strip.low is not None and strip.high is not None:
+            half = (strip.high - strip.low) / 2
+            self.interval.setText(f"± {half:.1f}")
+            self.interval.setToolTip(
+                f"95 % interval: {strip.low:.1f} to {strip.high:.1f} {strip.unit}"
+            )
+
+    def _show_below(self, strip: Strip) -> None:
+        running = strip.state in ("waiting", "running") and strip.total > 0
+        self.progress.setVisible(running)
+        self.progress.setRange(0, max(1, strip.total))
+        self.progress.setValue(strip.samples if running else 0)
+        advised = strip.state == "no samples"
+        self.advice.setVisible(advised)
+        self.advice.setText(f"{strip.message}…")
+        self.seen.setVisible(not advised)
+        set_look(self.seen, "tone", "bad" if strip.state == "failed" else "soft")
+        self.seen.setText(_seen(strip))
+
+    def _show_change(self, strip: Strip) -> None:
+        stale = strip.stale
+        if strip.delta is None:
+            self.change.icon.hide()
+            self.change.show_figure(text.NONE, "", "points", "faint")
+        else:
+            digits = round(strip.delta, 1)
+            tone = "bad" if digits < 0 else "good" if digits > 0 else ""
+            name = "arrow-down" if digits < 0 else "arrow-up"
+            p = self._palette
+            color = p.text_faint if stale else p.bad if digits < 0 else p.good
+            self.change.icon.setVisible(digits != 0)
+            self.change.icon.setPixmap(_pixmap(icon(name, p, color), 18))
+            shown = "faint" if stale else tone
+            self.change.show_figure(text.signed(strip.delta), "", "points from float", shown)
+        if strip.flips is None:
+            self.flips.show_figure(text.NONE, "", "changed answers", "faint")
+            return
+        part = text.share(strip.flips / strip.samples) if strip.samples else ""
+        self.flips.show_figure(
+            text.count(strip.flips), "", f"{part} changed", "faint" if stale else ""
+        )
+        self.flips.setToolTip("Samples whose answer differs from the float model's")
+
+    def _show_cost(self, strip: Strip) -> None:
+        if strip.bytes_float and strip.bytes_quantized is not None:
+            value, unit = text.size(strip.bytes_quantized).split(" ")
+            smaller = text.ratio(strip.bytes_float, strip.bytes_quantized)
+            self.size_figure.show_figure(value, unit, f"{smaller} smaller")
+            self.size_figure.setToolTip(f"{text.size(strip.bytes_float)} in float")
+        else:
+            self.size_figure.show_figure(text.NONE, "", "", "faint")
+        if strip.bops_float and strip.bops_quantized is not None:
+            value, _, unit = text.short_count(strip.bops_quantized).partition(" ")
+            fewer = text.ratio(strip.bops_float, strip.bops_quantized)
+            self.bops.show_figure(value, unit, f"{fewer} fewer")
+            self.bops.setToolTip(
+                "Multiply-accumulates times weight bits times input bits, for one sample; "
+                f"{text.short_count(strip.bops_float)} in float"
+            )
+        else:
+            self.bops.show_figure(text.NONE, "", "", "faint")
+
+
+def _value(value: float | None) -> str:
+    return text.NONE if value is None else f"{value:.1f}"
+
+
+def _seen(strip: Strip) -> str:
+    if strip.message:
+        return strip.message
+    if strip.total == 0:
+        return "Waiting for the first samples" if strip.state == "waiting" else ""
+    if strip.stale:
+        return "The plan changed: measuring again"
+    if strip.samples >= strip.total:
+        return f"{text.count(strip.total)} samples"
+    return f"{text.count(strip.samples)} of {text.count(strip.total)} samples"
+
+
+def _pixmap(drawn: QIcon, side: int) -> QPixmap:
+    return drawn.pixmap(QSize(side, side))

@@ -1,0 +1,91 @@
+"""Small building blocks of the cards: labels, dividers, a card with a header."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QFontMetrics, QPainter, QPaintEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
+
+from qviz.ui.fonts import Weight, ui_font
+
+
+def label(
+    text: str = "", pixels: int = 13, weight: Weight = "regular", tone: str = "", badge: str = ""
+) -> QLabel:
+    """A line of text; `tone` and `badge` are the stylesheet's."""
+    result = QLabel(text)
+    result.setFont(ui_font(pixels, weight))
+    result.setTextFormat(Qt.TextFormat.PlainText)
+    if tone:
+        result.setProperty("tone", tone)
+    if badge:
+        result.setProperty("badge", badge)
+    return result
+
+
+def set_look(widget: QWidget, name: str, value: str | bool) -> None:
+    """Change a property that the stylesheet selects on, and let it show."""
+    if widget.property(name) == value:
+        return
+    widget.setProperty(name, value)
+    widget.style().unpolish(widget)
+    widget.style().polish(widget)
+
+
+def divider() -> QFrame:
+    """A thin vertical line."""
+    line = QFrame()
+    line.setObjectName("divider")
+    line.setFixedWidth(1)
+    return line
+
+
+class ElidedLabel(QLabel):
+    """A line that ends in … where it does not fit; the whole text is its tooltip."""
+
+    def __init__(self, pixels: int = 13, weight: Weight = "regular", tone: str = "") -> None:
+        """An empty line."""
+        super().__init__()
+        self.setFont(ui_font(pixels, weight))
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setProperty("tone", tone)
+        self.setMinimumWidth(24)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+
+    def setText(self, text: str) -> None:
+        """Show `text`, and carry it as the tooltip."""
+        super().setText(text)
+        self.setToolTip(text)
+        self.setAccessibleName(text)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Draw what fits."""
+        painter = QPainter(self)
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        shown = QFontMetrics(self.font()).elidedText(
+            self.text(), Qt.TextElideMode.ElideRight, self.width()
+        )
+        flags = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
+        painter.drawText(self.rect(), flags, shown)
+
+
+class Card(QFrame):
+    """A rounded ground with a header line and a body below."""
+
+    def __init__(self, title: str) -> None:
+        """An empty body under `title`."""
+        super().__init__()
+        self.setObjectName("card")
+        self.title = label(title, 14, "semibold")
+        self.header = QHBoxLayout()
+        self.header.setContentsMargins(14, 8, 8, 8)
+        self.header.setSpacing(8)
+        self.header.addWidget(self.title)
+        self.body = QVBoxLayout()
+        self.body.setContentsMargins(0, 0, 0, 0)
+        self.body.setSpacing(0)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(1, 1, 1, 1)
+        outer.setSpacing(0)
+        outer.addLayout(self.header)
+        outer.addLayout(self.body, 1)

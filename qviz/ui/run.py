@@ -1,0 +1,162 @@
+"""The window's two ways in: with a person before it, and as a picture."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+from PySide6.QtCore import QCoreApplication, QEvent, QEventLoop, QSettings, QSize, QTimer
+from PySide6.QtWidgets import QApplication, QMessageBox
+
+from qviz.app.session import Session
+from qviz.errors import QvizError
+from qviz.ui.fonts import register_fonts, ui_font
+from qviz.ui.garbage import GarbageCollector
+from qviz.ui.icons import app_icon
+from qviz.ui.main_window import MainWindow
+from qviz.ui.post import MainThread
+from qviz.ui.settings import Settings
+from qviz.ui.theme import Theme
+
+SCREENSHOT_LIMIT_S = 300
+SWITCH_INTERVAL_S = 0.0005  # how long a lane may keep the interpreter while the window waits for it
+
+
+def application() -> QApplication:
+    """The one application object, with the bundled typeface."""
+    running = QApplication.instance()
+    app = running if isinstance(running, QApplication) else QApplication(sys.argv[:1])
+    register_fonts()
+    app.setApplicationName("qviz")
+    app.setApplicationDisplayName("qviz")
+    app.setDesktopFileName("qviz")
+    app.setWindowIcon(app_icon())
+    app.setFont(ui_font(13))
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    if app.findChild(GarbageCollector) is None:
+        GarbageCollector(app)
+    return app
+
+
+def run_window(model: str | None, samples: str | None, plan: str | None = None) -> int:
+    """Show the window until it is closed; returns the exit code."""
+    app = application()
+    settings = Settings()
+    session = Session(MainThread(), part="tune")
+    window = MainWindow(session, Theme(app, settings.theme()), settings, _may_close)
+    window.show()
+    if model is not None:
+        session.open(model, samples, plan)
+    elif samples is not None:
+        window.files.open_samples(samples)
+    code = app.exec()
+    session.close()
+    return code
+
+
+def _may_close(window: MainWindow) -> bool:
+    """Ask what to do with a plan that is not saved."""
+    if not window.session.document().modified:
+        return True
+    button = QMessageBox.StandardButton
+    answer = QMessageBox.question(
+        window,
+        "Save the plan?",
+        "The plan has edits that are not saved.",
+        button.Save | button.Discard | button.Cancel,
+        button.Save,
+    )
+    if answer == button.Save:
+        return window.files.ask_save_plan()
+    return answer == button.Discard
+
+
+def screenshot(
+    path: str | Path,
+    model: str | Path | None,
+    samples: str | Path | None,
+    *,
+    size: tuple[int, int] = (1280, 800),
+    theme: Literal["light", "dark"] = "light",
+    select: str | None = None,
+    plan: str | Path | None = None,
+) -> None:
+    """Save a picture of the window once everything is measured; needs no display.
+
+    `select` is the name of the layer to show. Without a model it is the welcome page.
+
+    Raises:
+        QvizError: a file that cannot be read or written, or an unknown layer.
+    """
+    if sys.platform.startswith("linux") and not (
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    ):
+        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    app = application()
+    session = Session(MainThread(), part="tune")
+    with tempfile.TemporaryDirectory() as folder:
+        store = QSettings(str(Path(folder, "qviz.ini")), QSettings.Format.IniFormat)
+        window = MainWindow(session, Theme(app, theme), Settings(store))
+        try:
+            window.resize(QSize(*size))
+            window.show()
+            if model is not None:
+                session.open(model, samples, plan)
+                wait_until_idle(session, samples is not None)
+            window.refresh.flush()
+            _select(window, select)
+            QCoreApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest)
+            if not window.grab().save(str(path), "PNG"):
+                cause = "the picture cannot be written"
+                raise QvizError(str(path), cause, "Choose a folder that exists and is yours")
+        finally:
+            window.close()
+            session.close()
+
+
+def _select(window: MainWindow, name: str | None) -> None:
+    if name is not None and not window.workspace.table.go_to(name):
+        raise QvizError(f"layer '{name}'", "the model has no such layer", "Name a listed layer")
+    if window.session.document().model_name:
+        window.workspace.show_selection()
+
+
+def wait_until_idle(session: Session, with_samples: bool) -> None:
+    """Run the event loop until the Session has measured all there is.
+
+    Raises:
+        QvizError: opening failed, or it took longer than SCREENSHOT_LIMIT_S.
+    """
+    loop = QEventLoop()
+
+    def check(_topics: frozenset[str] = frozenset()) -> None:
+        if _finished(session, with_samples):
+            loop.quit()
+
+    unsubscribe = session.subscribe(check)
+    guard = QTimer()
+    guard.setSingleShot(True)
+    guard.timeout.connect(lambda: loop.exit(1))
+    guard.start(SCREENSHOT_LIMIT_S * 1000)
+    timed_out = not _finished(session, with_samples) and loop.exec() == 1
+    unsubscribe()
+    errors = [message.text for message in session.messages() if message.level == "error"]
+    if errors:
+        subject, _, rest = errors[-1].partition(": ")
+        cause, _, cure = rest.rstrip(".").partition(". ")
+        raise QvizError(subject, cause, cure)
+    if timed_out:
+        limit = f"measuring took longer than {SCREENSHOT_LIMIT_S} s"
+        raise QvizError("screenshot", limit, "Use fewer samples")
+
+
+def _finished(session: Session, with_samples: bool) -> bool:
+    if any(message.level == "error" for message in session.messages()):
+        return True
+    if session.jobs():
+        return False
+    state = session.strip().state
+    return state in ("done", "failed") or (state == "no samples" and not with_samples)

@@ -1,0 +1,71 @@
+"""One choice of a few, side by side; a choice that is not possible says why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtWidgets import QButtonGroup, QHBoxLayout, QSizePolicy, QToolButton, QWidget
+
+from qviz.app.views import Choice
+from qviz.ui.fonts import ui_font
+
+
+class Segmented(QWidget):
+    """Emits `picked` with the value of the segment that the user chose."""
+
+    picked = Signal(str)
+
+    def __init__(self, name: str, pixels: int = 12) -> None:
+        """`name` is what a screen reader calls it."""
+        super().__init__()
+        self.setObjectName("segmented")
+        self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        self.setAccessibleName(name)
+        self._font = ui_font(pixels, "medium")
+        self._choices: tuple[Choice, ...] = ()
+        self._buttons: dict[str, QToolButton] = {}
+        self._group = QButtonGroup(self)
+        self._layout = QHBoxLayout(self)
+        self._layout.setContentsMargins(2, 2, 2, 2)
+        self._layout.setSpacing(2)
+
+    def show_choices(self, choices: Sequence[Choice], value: str | None) -> None:
+        """Offer `choices` with `value` checked, or none when it is None (values differ)."""
+        if tuple(choices) != self._choices:
+            self._build(tuple(choices))
+        self._group.setExclusive(False)
+        for key, button in self._buttons.items():
+            button.setChecked(key == value)
+        self._group.setExclusive(value is not None)
+
+    def value(self) -> str | None:
+        """The checked segment."""
+        return next((key for key, button in self._buttons.items() if button.isChecked()), None)
+
+    def button(self, value: str) -> QToolButton:
+        """The segment of a value."""
+        return self._buttons[value]
+
+    def _build(self, choices: tuple[Choice, ...]) -> None:
+        for button in self._buttons.values():
+            self._group.removeButton(button)
+            self._layout.removeWidget(button)
+            button.deleteLater()
+        self._choices = choices
+        self._buttons = {choice.value: self._make(choice) for choice in choices}
+
+    def _make(self, choice: Choice) -> QToolButton:
+        button = QToolButton()
+        button.setText(choice.label)
+        button.setFont(self._font)
+        button.setCheckable(True)
+        button.setProperty("segment", True)
+        button.setEnabled(not choice.reason)
+        button.setToolTip(choice.reason or choice.tip)
+        button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        button.setSizePolicy(QSizePolicy.Policy.MinimumExpanding, QSizePolicy.Policy.Fixed)
+        button.clicked.connect(lambda: self.picked.emit(choice.value))
+        self._group.addButton(button)
+        self._layout.addWidget(button)
+        return button

@@ -1,0 +1,144 @@
+"""The toolbar: files, undo, presets, what is open, and the theme."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QAction
+from PySide6.QtWidgets import QMenu, QSizePolicy, QToolBar, QToolButton, QWidget
+
+from qviz.app.session import Session
+from qviz.app.views import DocumentView
+from qviz.ui import number_format as text
+from qviz.ui.commands import Commands
+from qviz.ui.fonts import ui_font
+from qviz.ui.icons import icon
+from qviz.ui.palette import DARK, Palette
+from qviz.ui.parts import ElidedLabel, label
+
+
+class Toolbar(QToolBar):
+    """Buttons for the commonest actions, and the facts of what is open."""
+
+    theme_toggled = Signal()
+    preset_picked = Signal(str)
+
+    def __init__(self, session: Session, commands: Commands, recent: QMenu) -> None:
+        """`recent` is the menu of models opened before."""
+        super().__init__("Toolbar")
+        self._session = session
+        self.setObjectName("toolbar")
+        self.setMovable(False)
+        self.setIconSize(QSize(18, 18))
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
+        self.open = self._button(commands["open_model"], "Open")
+        self.open.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
+        self.open.setMenu(self._open_menu(commands, recent))
+        self.samples = self._button(commands["open_samples"], "Samples")
+        self.addSeparator()
+        for name in ("undo", "redo"):
+            button = self._button(commands[name], "")
+            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
+        self.addSeparator()
+        self.presets = self._preset_button(session)
+        self.addSeparator()
+        self.facts = ElidedLabel(13, tone="soft")
+        self.facts.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.facts.setContentsMargins(8, 0, 8, 0)
+        self.addWidget(self.facts)
+        self.parity = label()
+        self._parity_shown = self.addWidget(self.parity)
+        self.theme = QToolButton()
+        self.theme.clicked.connect(self.theme_toggled)
+        self.addWidget(_gap(8))
+        self.addWidget(self.theme)
+
+    def _button(self, action: QAction, words: str) -> QToolButton:
+        button = QToolButton()
+        button.setDefaultAction(action)
+        button.setFont(ui_font(13, "medium"))
+        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        button.setAccessibleName(action.text())
+        if words:
+            button.setText(words)
+            action.changed.connect(lambda: button.setText(words))
+        self.addWidget(button)
+        return button
+
+    def _open_menu(self, commands: Commands, recent: QMenu) -> QMenu:
+        menu = QMenu(self)
+        menu.setFont(ui_font(13))
+        for name in ("open_model", "open_samples", "open_demo"):
+            menu.addAction(commands[name])
+        menu.addMenu(recent)
+        return menu
+
+    def _preset_button(self, session: Session) -> QToolButton:
+        button = QToolButton()
+        button.setText("Presets")
+        button.setFont(ui_font(13, "medium"))
+        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        button.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        button.setMenu(self.preset_menu(session, QMenu(self)))
+        self.addWidget(button)
+        return button
+
+    def preset_menu(self, session: Session, menu: QMenu) -> QMenu:
+        """Fill `menu` with the presets."""
+        menu.setFont(ui_font(13))
+        for name in session.presets():
+            menu.addAction(name).triggered.connect(
+                lambda _=False, preset=name: self.preset_picked.emit(preset)
+            )
+        return menu
+
+    def set_palette(self, palette: Palette) -> None:
+        """Take the theme's colors."""
+        self.presets.setIcon(icon("magic-wand", palette))
+        dark = palette is DARK
+        self.theme.setIcon(icon("sun" if dark else "moon", palette))
+        words = "Switch to the light theme" if dark else "Switch to the dark theme"
+        self.theme.setToolTip(words)
+        self.theme.setAccessibleName(words)
+        self._palette = palette
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show what is open."""
+        document = self._session.document()
+        self.facts.setText(facts(document))
+        self.presets.setEnabled(bool(document.model_name))
+        self.presets.setToolTip(
+            "Give the whole model a common plan, as one edit"
+            if document.model_name
+            else "Open a model first"
+        )
+        self._parity_shown.setVisible(bool(document.parity))
+        fine = document.parity_ok is not False
+        name, color = (
+            ("check-circle", self._palette.good) if fine else ("warning", self._palette.warn)
+        )
+        self.parity.setPixmap(icon(name, self._palette, color).pixmap(18, 18))
+        self.parity.setToolTip(document.parity)
+        self.parity.setAccessibleName(document.parity)
+
+
+def facts(document: DocumentView) -> str:
+    """One line on the model and the samples."""
+    if not document.model_name:
+        return ""
+    parts = [
+        document.model_name,
+        f"{text.count(document.layers)} layers",
+        f"{text.short_count(document.parameters)} parameters",
+    ]
+    if document.samples_count:
+        parts.append(f"{text.count(document.samples_count)} samples")
+    return "   ·   ".join(parts)
+
+
+def _gap(width: int) -> QWidget:
+    gap = QWidget()
+    gap.setFixedWidth(width)
+    return gap

@@ -1,0 +1,120 @@
+"""The open model: number strip, layer table, Distribution view and Inspector, held together."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QItemSelectionModel, Qt, QTimer, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
+
+from qviz.app.session import Session
+from qviz.app.views import Role
+from qviz.ui.distribution_view import DistributionPane
+from qviz.ui.inspector import Inspector
+from qviz.ui.layer_model import Column
+from qviz.ui.layers_panel import LayersPanel
+from qviz.ui.number_strip import NumberStrip
+from qviz.ui.palette import Palette
+from qviz.ui.settings import Settings
+
+GAP = 8
+BASE = (660, 340, 248)  # the widths of the three cards in a window of 1280 pixels
+GROWTH = (0.26, 0.66, 0.08)  # how they share what a wider window has more
+
+
+class Workspace(QWidget):
+    """The selection of the table decides what the other cards show."""
+
+    failed = Signal(str)
+
+    def __init__(self, session: Session) -> None:
+        """Empty until `refresh`."""
+        super().__init__()
+        self._session = session
+        self.strip = NumberStrip(session)
+        self.layers = LayersPanel(session)
+        self.table = self.layers.table
+        self.distribution = DistributionPane(session)
+        self.inspector = Inspector(session)
+        self.splitter = QSplitter(Qt.Orientation.Horizontal)
+        self.splitter.setHandleWidth(GAP)
+        self.splitter.setChildrenCollapsible(False)
+        for card, least in ((self.layers, 420), (self.distribution, 320), (self.inspector, 236)):
+            card.setMinimumWidth(least)
+            self.splitter.addWidget(card)
+        self._sized = False  # the user has moved a handle, now or in an earlier run
+        self.splitter.splitterMoved.connect(self._keep_sizes)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(GAP)
+        column.addWidget(self.strip)
+        column.addWidget(self.splitter, 1)
+        # Moving the cursor changes selection and current cell at once: show the outcome once.
+        self._picked = QTimer(self)
+        self._picked.setSingleShot(True)
+        self._picked.setInterval(0)
+        self._picked.timeout.connect(self.show_selection)
+        self.table.picked.connect(self._picked.start)
+        self.inspector.role_picked.connect(self._pick_role)
+        for editor in (self.table, self.distribution, self.inspector):
+            editor.failed.connect(self.failed)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Until the user moves a handle, the cards follow the window's width."""
+        super().resizeEvent(event)
+        if not self._sized:
+            more = max(0, self.width() - 2 * GAP - sum(BASE))
+            shares = zip(BASE, GROWTH, strict=True)
+            self.splitter.setSizes([round(base + more * part) for base, part in shares])
+
+    def _keep_sizes(self) -> None:
+        self._sized = True
+
+    def set_palette(self, palette: Palette) -> None:
+        """Take the theme's colors."""
+        for card in (self.strip, self.layers, self.distribution, self.inspector):
+            card.set_palette(palette)
+
+    def refresh(self) -> None:
+        """Show the Session's rows, and the distributions of those selected."""
+        self.layers.refresh()
+        self.show_selection()
+
+    def show_selection(self) -> None:
+        """Show the slots of the current layer, and the form of all selected."""
+        self._picked.stop()
+        self.distribution.show_layer(self.table.current_row())
+        roles: tuple[Role, Role] = ("weight", "input")
+        slots = {name: self.table.selected_slots(name) for name in roles}
+        role = self.table.current_role()
+        other: Role = "input" if role == "weight" else "weight"
+        if not slots[role] and slots[other]:
+            role = other
+        missing = tuple(name for name in roles if not slots[name])
+        self.inspector.show_slots(slots[role], role, missing)
+
+    def _pick_role(self, role: str) -> None:
+        """The cursor goes to the column of the role, so that digits mean the same."""
+        column = Column.INPUT if role == "input" else Column.WEIGHT
+        index = self.table.currentIndex().siblingAtColumn(column)
+        self.table.selectionModel().setCurrentIndex(
+            index, QItemSelectionModel.SelectionFlag.NoUpdate
+        )
+
+    def save(self, settings: Settings) -> None:
+        """Remember the sizes."""
+        if self._sized:
+            settings.set_state("cards", self.splitter.saveState())
+        settings.set_state("histograms", self.distribution.splitter.saveState())
+        settings.set_state("columns", self.table.header.saveState())
+
+    def restore(self, settings: Settings) -> None:
+        """Take the sizes of last time."""
+        for name, part in (
+            ("cards", self.splitter),
+            ("histograms", self.distribution.splitter),
+            ("columns", self.table.header),
+        ):
+            state = settings.state(name)
+            if state is not None:
+                part.restoreState(state)
+                self._sized = self._sized or part is self.splitter
