@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # windows of the tests need no display
 ROOT = Path(__file__).parent.parent
 Floats = NDArray[np.float32]
 

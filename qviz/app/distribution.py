@@ -14,7 +14,7 @@ from qviz.model.slots import Slot
 from qviz.quant.error import measure_error
 from qviz.quant.grids import Encoding, fake_quantize
 from qviz.quant.scheme import Scheme
-from qviz.quant.statistics import Points, TensorStats
+from qviz.quant.statistics import CHANNEL_HALF, HALF, Points, TensorStats
 
 DRAWN_BINS = 240
 EXACT_LIMIT = 100_000  # weights with more values are drawn from their fine histogram
@@ -63,7 +63,7 @@ def distribution_view(
         channel = None
     points, row = _points(stats, encoding, channel)
     minimum, maximum = _extent(stats, channel)
-    edges = _edges(stats, points, minimum, maximum)
+    edges = _edges(stats, points, channel, minimum, maximum)
     counts = _histogram(points.values, points.counts, edges)
     view = empty_view(model, slot, scheme, "")
     common = {
@@ -155,15 +155,21 @@ def _extent(stats: TensorStats, channel: int | None) -> tuple[float, float]:
     return float(stats.minimum[channel]), float(stats.maximum[channel])
 
 
-def _edges(stats: TensorStats, points: Points, minimum: float, maximum: float) -> Floats:
-    """About DRAWN_BINS equal bins over the values, aligned to the fine histogram's bins."""
+def _edges(
+    stats: TensorStats, points: Points, channel: int | None, minimum: float, maximum: float
+) -> Floats:
+    """At most about DRAWN_BINS equal bins over the values.
+
+    Activations get a power-of-two width: whole bins of the fine histogram, and a whole number of
+    steps for integer data such as pixels, either of which would otherwise show a comb.
+    """
     if minimum == maximum:
         pad = abs(minimum) / 2 or 0.5
         return np.array([minimum - pad, maximum + pad])
     width = (maximum - minimum) / DRAWN_BINS
-    if points.counts is not None:  # whole fine bins, or the counts would show a comb
-        fine = stats.width * (1 if points.counts.shape[1] > DRAWN_BINS else 32)
-        width = max(1, math.ceil(width / fine)) * fine
+    if points.counts is not None:
+        fine = stats.width * (HALF // CHANNEL_HALF if channel is not None else 1)
+        width = max(2.0 ** math.ceil(math.log2(width)), fine)
     first = math.floor(minimum / width)
     last = math.floor(maximum / width) + 1
     return np.arange(first, last + 1, dtype=np.float64) * width

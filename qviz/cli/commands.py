@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -64,7 +64,7 @@ def open_window(
     samples: str | None,
     plan: str | None,
     screenshot: Path | None,
-    theme: str,
+    theme: Literal["light", "dark"],
     size: tuple[int, int],
     select: str | None,
 ) -> None:
@@ -106,7 +106,7 @@ def open_window(
 )
 def demo(
     screenshot: Path | None,
-    theme: str,
+    theme: Literal["light", "dark"],
     size: tuple[int, int],
     select: str | None,
     headless: bool,

@@ -151,7 +151,10 @@ class LayerTable(QTableView):
         position = self.layers.position_of(name)
         if position is None:
             return False
-        self.setCurrentIndex(self.layers.index(position, max(0, self.currentIndex().column())))
+        index = self.layers.index(position, max(0, self.currentIndex().column()))
+        flag = QItemSelectionModel.SelectionFlag  # not the view's own, which heeds held keys
+        self.selectionModel().setCurrentIndex(index, flag.ClearAndSelect | flag.Rows)
+        self.scrollTo(index)
         return True
 
     def step_by_error(self, step: int) -> None:

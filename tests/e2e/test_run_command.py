@@ -122,7 +122,7 @@ def test_bad_input_is_one_message_with_the_cure(
     spoiled = onnx.load(mlp)
     weights = numpy_helper.to_array(spoiled.graph.initializer[0]).copy()
     weights[0, 0] = np.nan
-    spoiled.graph.initializer[0].CopyFrom(numpy_helper.from_array(weights, "w1"))
+    spoiled.graph.initializer[0].raw_data = weights.tobytes()
     onnx.save(spoiled, tmp_path / "nan.onnx")
     message = refused(tmp_path / "nan.onnx", "--samples", mlp_samples)
     assert "w1" in message

@@ -56,7 +56,7 @@ def _quantized(w: NDArray[Any], bits: int, per_channel: bool) -> NDArray[Any]:
     axes = tuple(range(1, w.ndim)) if per_channel else None
     scale = np.abs(w).max(axis=axes, keepdims=True) / top
     scale = scale.astype(np.float32)
-    return np.clip(np.rint(w.astype(np.float32) / scale), -top, top) * scale
+    return np.asarray(np.clip(np.rint(w.astype(np.float32) / scale), -top, top) * scale)
 
 
 def _predictions(path: Path, images: NDArray[Any], bits: int, per_channel: bool) -> NDArray[Any]:
@@ -70,8 +70,9 @@ def _predictions(path: Path, images: NDArray[Any], bits: int, per_channel: bool)
     options.graph_optimization_level = GraphOptimizationLevel.ORT_DISABLE_ALL
     session = InferenceSession(model.SerializeToString(), options)
     name = session.get_inputs()[0].name
-    logits = [session.run(None, {name: images[i : i + 100]})[0] for i in range(0, len(images), 100)]
-    return np.concatenate(logits).argmax(1)
+    batches = [images[start : start + 100] for start in range(0, len(images), 100)]
+    logits = [np.asarray(session.run(None, {name: batch})[0]) for batch in batches]
+    return np.asarray(np.concatenate(logits).argmax(1))
 
 
 @pytest.mark.parametrize(

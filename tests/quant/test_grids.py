@@ -1,0 +1,188 @@
+"""Golden values and laws of the affine grids."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from qviz.quant.grids import Encoding, dequantize, encode, fake_quantize, quantize
+from qviz.quant.scheme import Scheme, parse_scheme
+
+
+def grid(scale: float, zero: int, qmin: int, qmax: int) -> Encoding:
+    zero_point = torch.tensor([zero], dtype=torch.int32)
+    return Encoding(torch.tensor([scale]), zero_point, qmin, qmax, None)
+
+
+def cover(low: float, high: float, spelling: str) -> Encoding:
+    ends = [torch.tensor([end], dtype=torch.float64) for end in (low, high)]
+    return encode(ends[0], ends[1], parse_scheme(spelling), None)
+
+
+def codes(x: list[float], encoding: Encoding) -> list[int]:
+    return [int(code) for code in quantize(torch.tensor(x), encoding)]
+
+
+def test_ties_go_to_the_even_code_and_saturate() -> None:
+    x = [-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 3.5, -300.0, 300.0, 127.5, -128.5]
+    wanted = [-2, -2, 0, 0, 2, 2, 4, -128, 127, 127, -128]
+    assert codes(x, grid(1.0, 0, -128, 127)) == wanted
+
+
+def test_the_zero_point_is_added_after_rounding() -> None:
+    x = [-2.5, -1.5, -0.5, 0.5, 1.5, 2.5, 3.5]
+    assert codes(x, grid(1.0, 3, -128, 127)) == [1, 1, 3, 3, 5, 5, 7]
+
+
+def test_quotients_are_divided_not_multiplied_by_a_reciprocal() -> None:
+    # A float32 half-way point where the two differ: onnxruntime says -114, torch -113.
+    assert codes([-72.33635711669922], grid(0.6373247504234314, 0, -128, 127)) == [-114]
+
+
+def test_asymmetric_range_of_uint8() -> None:
+    encoding = cover(-0.5, 2.0, "uint8")
+    assert float(encoding.scale) == pytest.approx(0.00980392156862745, rel=1e-7)
+    assert int(encoding.zero_point) == 51
+    assert codes([1.0, -0.5, 2.0], encoding) == [153, 0, 255]
+    assert float(fake_quantize(torch.tensor(1.0), encoding)) == 1.0
+
+
+def test_dynamic_quantize_linear_of_the_onnx_specification() -> None:
+    x = [0.0, 2.0, -3.0, -2.5, 1.34, 0.5]
+    encoding = cover(-3.0, 2.0, "uint8")
+    assert float(encoding.scale) == float(torch.tensor(0.019607843831181526))
+    assert int(encoding.zero_point) == 153
+    assert codes(x, encoding) == [153, 255, 0, 26, 221, 179]
+
+
+def test_symmetric_int8_restricted_and_full() -> None:
+    x = [-1.0, -0.5, 0.0, 0.3, 0.7, 1.0]
+    narrow, full = cover(-1.0, 1.0, "int8"), cover(-1.0, 1.0, "int8:full")
+    assert codes(x, narrow) == [-127, -64, 0, 38, 89, 127]
+    assert codes(x, full)[1:] == [-64, 0, 38, 89, 127]
+    top = torch.tensor(1.0)
+    assert float(fake_quantize(top, narrow)) == pytest.approx(1.0, rel=1e-7)
+    assert float(fake_quantize(top, full)) == pytest.approx(0.996078, abs=1e-6)
+
+
+def test_symmetric_unsigned_has_its_zero_in_the_middle() -> None:
+    encoding = cover(-1.0, 0.5, "uint8:sym:narrow")
+    assert int(encoding.zero_point) == 128
+    assert codes([-1.0, 0.0, 0.5, 1.0], encoding) == [1, 128, 192, 255]
+
+
+@pytest.mark.parametrize("low_high", [(0.3, 2.0), (-2.0, -0.3)])
+def test_ranges_are_widened_to_contain_zero(low_high: tuple[float, float]) -> None:
+    encoding = cover(*low_high, "uint8")
+    assert 0.0 in encoding.levels().tolist()
+    assert float(encoding.high - encoding.low) == pytest.approx(2.0, rel=1e-6)
+
+
+@pytest.mark.parametrize("spelling", ["int8", "int8:full", "uint8", "int8:asym", "uint4:channel"])
+@pytest.mark.parametrize("top", [0.0, 1e-42])
+def test_a_degenerate_range_gets_scale_one_and_zero_stays_zero(spelling: str, top: float) -> None:
+    encoding = cover(0.0, top, spelling)
+    assert float(encoding.scale) == 1.0
+    assert int(encoding.zero_point) == 0
+    assert fake_quantize(torch.zeros(3), encoding).tolist() == [0.0, 0.0, 0.0]
+
+
+def test_levels_low_and_high_are_the_values_of_the_codes() -> None:
+    encoding = cover(-0.5, 2.0, "uint3")
+    every = torch.arange(0, 8, dtype=torch.int32)
+    assert torch.equal(encoding.levels().float(), dequantize(every, encoding))
+    assert float(encoding.low) == float(encoding.levels()[0])
+    assert float(encoding.high) == float(encoding.levels()[-1])
+
+
+def test_each_channel_has_its_own_grid_along_any_axis() -> None:
+    tops = torch.tensor([1.0, 10.0, 0.0], dtype=torch.float64)
+    encoding = encode(-tops, tops, parse_scheme("int4:channel"), axis=1)
+    behind = Encoding(encoding.scale, encoding.zero_point, -7, 7, -1)
+    x = torch.randn(2, 3, generator=torch.Generator().manual_seed(0))
+    wanted = torch.stack(
+        [fake_quantize(x[:, c], cover(-float(t), float(t), "int4")) for c, t in enumerate(tops)], 1
+    )
+    assert torch.equal(fake_quantize(x, encoding), wanted)
+    assert torch.equal(fake_quantize(x, behind), wanted)
+    assert torch.equal(quantize(x, behind), quantize(x, encoding))
+    assert float(encoding.levels(1)[-1]) == pytest.approx(10.0, rel=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+@pytest.mark.parametrize("axis", [None, 0])
+def test_fake_quantize_keeps_type_shape_and_argument(dtype: torch.dtype, axis: int | None) -> None:
+    x = torch.tensor([[-1.0, 0.3], [0.6, 5.0]], dtype=dtype)
+    before = x.clone()
+    count = 1 if axis is None else 2
+    scale, zero = torch.full((count,), 0.25), torch.zeros(count, dtype=torch.int32)
+    out = fake_quantize(x, Encoding(scale, zero, -8, 7, axis))
+    assert out.dtype == dtype
+    assert out.tolist() == [[-1.0, 0.25], [0.5, 1.75]]
+    assert torch.equal(x, before)
+
+
+def test_equal_keys_mean_equal_grids() -> None:
+    keys = {
+        grid(*fields).key
+        for fields in [(1.0, 0, -8, 7), (0.5, 0, -8, 7), (1.0, 1, -8, 7), (1.0, 0, -7, 7)]
+    }
+    assert len(keys) == 4
+    assert grid(1.0, 0, -8, 7).key == grid(1.0, 0, -8, 7).key
+
+
+FINITE = st.floats(-(2.0**100), 2.0**100, width=32)
+SCHEMES = st.sampled_from(
+    [f"{kind}{bits}{rest}" for kind in ("int", "uint") for bits in (2, 3, 4, 8, 13, 16)
+     for rest in (":sym", ":asym", ":sym:full", ":sym:narrow", ":asym:narrow")]
+).map(parse_scheme)  # fmt: skip
+
+
+@st.composite
+def quantized(draw: st.DrawFn) -> tuple[Tensor, Encoding]:
+    """Values, and an encoding that need not cover them."""
+    scheme: Scheme = draw(SCHEMES)
+    size = draw(st.sampled_from([1e-20, 1e-3, 1.0, 1e20]))
+    ends = sorted(draw(st.tuples(st.floats(-1, 1), st.floats(-1, 1))))
+    low, high = (torch.tensor([end * size], dtype=torch.float64) for end in ends)
+    some = st.lists(st.floats(-2, 2, width=32).map(lambda v: v * size) | FINITE, min_size=1)
+    return torch.tensor(draw(some)), encode(low, high, scheme, None)
+
+
+@settings(deadline=None)
+@given(quantized())
+def test_laws_of_a_grid(drawn: tuple[Tensor, Encoding]) -> None:
+    x, encoding = drawn
+    x = x.sort().values
+    q = quantize(x, encoding)
+    out = fake_quantize(x, encoding)
+    assert torch.equal(out, dequantize(q, encoding))
+    assert torch.equal(fake_quantize(out, encoding), out)
+    assert bool((out.diff() >= 0).all())
+    assert encoding.qmin <= int(q.min())
+    assert int(q.max()) <= encoding.qmax
+    assert encoding.qmin <= int(encoding.zero_point) <= encoding.qmax
+    assert fake_quantize(torch.zeros(1), encoding).tolist() == [0.0]
+    inside = (x >= encoding.low) & (x <= encoding.high)
+    error = (out.double() - x.double()).abs()[inside]
+    # The quotient and the product are each rounded to float32.
+    slack = 1.0 + 3e-7 * (encoding.qmax - encoding.qmin)
+    assert bool((error <= encoding.scale.double() / 2 * slack).all())
+    outside = fake_quantize(torch.tensor([-3e38, 3e38]), encoding).double()
+    assert torch.allclose(outside, torch.cat([encoding.low, encoding.high]), rtol=1e-6, atol=0.0)
+
+
+@settings(deadline=None)
+@given(SCHEMES, st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))
+def test_the_grid_covers_its_range_to_within_half_a_step(
+    scheme: Scheme, a: float, b: float
+) -> None:
+    low, high = (torch.tensor([end], dtype=torch.float64) for end in sorted((a, b)))
+    encoding = encode(low, high, scheme, None)
+    step = float(encoding.scale)
+    reach = step * (0.5 + 1e-6 * (encoding.qmax - encoding.qmin))
+    assert float(encoding.low) <= min(float(low), 0.0) + reach
+    assert float(encoding.high) >= max(float(high), 0.0) - reach

@@ -1,0 +1,188 @@
+"""Statistics are exact where they say so, and merging is measuring all at once."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from functools import reduce
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from qviz.quant.statistics import CHANNEL_HALF, HALF, TensorStats, measure, merge
+
+# Values of any size from 1e-12 to 1e12, zeros often, both signs.
+VALUES = st.builds(
+    lambda sign, mantissa, power: sign * mantissa * 10.0**power,
+    st.sampled_from([-1, 0, 1]),
+    st.floats(1.0, 10.0),
+    st.integers(-12, 12),
+)
+CHUNKS = st.lists(st.lists(VALUES, min_size=1, max_size=30), min_size=1, max_size=5)
+
+
+def alike(a: TensorStats, b: TensorStats) -> None:
+    """Everything but the kept values, exact but for sums of floats."""
+    assert (a.axis, a.count, a.zeros, a.exponent) == (b.axis, b.count, b.zeros, b.exponent)
+    for name in ("minimum", "maximum", "bins", "channel_bins"):
+        one, other = getattr(a, name), getattr(b, name)
+        assert (one is None) == (other is None)
+        assert one is None or torch.equal(one, other), name
+    largest = max(float(a.minimum.abs().max()), float(a.maximum.abs().max())) or 1.0
+    for name, unit in (("mean", largest), ("square", largest**2), ("sums", largest)):
+        one, other = getattr(a, name) / unit, getattr(b, name) / unit
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
+
+
+@settings(deadline=None)
+@given(CHUNKS)
+def test_merging_in_any_order_equals_measuring_all_at_once(
+    chunks: list[list[float]],
+) -> None:
+    parts = [measure(torch.tensor(chunk)) for chunk in chunks]
+    whole = measure(torch.tensor([value for chunk in chunks for value in chunk]))
+    alike(reduce(merge, parts), whole)
+    alike(reduce(merge, parts[::-1]), whole)
+    alike(reduce(lambda a, b: merge(b, a), parts), whole)
+    middle = len(parts) // 2
+    if middle:
+        alike(merge(reduce(merge, parts[:middle]), reduce(merge, parts[middle:])), whole)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 2**32), st.integers(1, 6), st.integers(0, 2), st.integers(-30, 30))
+def test_merging_batches_per_channel(seed: int, batches: int, axis: int, power: int) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    x = torch.randn(2 * batches, 3, 4, generator=generator) * 2.0**power
+    x[:2] *= 1e-6
+    x[-1].clamp_(min=0.0)
+    if axis == 0:  # channels cannot also be the batches
+        x, axis = x.movedim(0, 1), 0
+        parts = x.split(2, dim=1)
+    else:
+        parts = x.split(2, dim=0)
+    alike(reduce(merge, [measure(part, axis) for part in parts]), measure(x, axis))
+
+
+def test_a_batch_of_zeros_does_not_coarsen_the_histogram() -> None:
+    x = torch.randn(1000, generator=torch.Generator().manual_seed(0)) * 1e-6
+    alone = measure(x)
+    for merged in (merge(measure(torch.zeros(10)), alone), merge(alone, measure(torch.zeros(10)))):
+        assert torch.equal(merged.bins, alone.bins)
+        assert (merged.exponent, merged.zeros, merged.count) == (alone.exponent, 10, 1010)
+
+
+def test_measures_are_those_of_numpy() -> None:
+    x = np.random.default_rng(0).normal(1.0, 2.0, (4, 3, 5, 5)).astype(np.float32)
+    x[0] = np.maximum(x[0], 0)
+    stats = measure(torch.from_numpy(x), -3)
+    rows = np.moveaxis(x, 1, 0).reshape(3, -1).astype(np.float64)
+    assert stats.axis == 1
+    assert (stats.channels, stats.count, stats.zeros) == (3, x.size, int((x == 0).sum()))
+    assert stats.zeros > 0
+    np.testing.assert_array_equal(stats.minimum.numpy(), rows.min(1))
+    np.testing.assert_array_equal(stats.maximum.numpy(), rows.max(1))
+    np.testing.assert_allclose(stats.mean.numpy(), rows.mean(1), rtol=1e-12)
+    np.testing.assert_allclose(stats.square.numpy(), (rows**2).mean(1), rtol=1e-12)
+
+
+def test_memory_does_not_grow() -> None:
+    def size(stats: TensorStats) -> int:
+        fields = [getattr(stats, name) for name in TensorStats.__slots__]
+        return sum(field.numel() for field in fields if isinstance(field, Tensor))
+
+    generator = torch.Generator().manual_seed(1)
+    batches = [torch.randn(64, 8, generator=generator) for _ in range(20)]
+    one = measure(batches[0], 1)
+    assert size(reduce(merge, [measure(batch, 1) for batch in batches])) == size(one)
+    assert merge(measure(batches[0], keep=True), measure(batches[1], keep=True)).exact is None
+
+
+@pytest.mark.parametrize("size", [1e-37, 1e-20, 1e-3, 1.0, 1e10, 1e30])
+def test_histograms_hold_every_value_once(size: float) -> None:
+    x = torch.randn(3, 400, generator=torch.Generator().manual_seed(2))
+    x = (x * (x.abs() > 0.1)) * size
+    stats = measure(x, 0)
+    assert bool((stats.bins >= 0).all())
+    edges, counts = stats.histogram()
+    assert float(counts.sum()) == stats.count == x.numel()
+    assert counts.numel() == edges.numel() - 1
+    assert float(edges[0]) <= float(x.min()) < float(edges[1])
+    assert float(edges[-2]) <= float(x.max()) < float(edges[-1])
+    reference = np.histogram(x.double().numpy(), edges.numpy())[0]
+    np.testing.assert_array_equal(counts.numpy(), reference)
+    for channel in range(3):
+        found = stats.channel_histogram(channel)
+        assert found is not None
+        coarse, held = found
+        np.testing.assert_array_equal(
+            held.numpy(), np.histogram(x[channel].double().numpy(), coarse.numpy())[0]
+        )
+        assert float(held.sum()) == 400
+
+
+@pytest.mark.parametrize("top", [0.5, 1.0, 127.0, 1e-3])
+def test_half_of_a_side_is_always_used(top: float) -> None:
+    stats = measure(torch.tensor([top]))
+    filled = int(stats.bins.nonzero()) - HALF
+    assert HALF // 2 <= filled < HALF
+    assert math.log2(stats.width) == stats.exponent
+
+
+def test_bins_are_represented_by_their_mean_and_exactly_for_integers() -> None:
+    x = torch.tensor([-3.0, -3.0, 0.0, 0.0, 1.0, 7.0, 7.0, 7.0])
+    points = measure(x).points()
+    assert points.counts is not None
+    pairs = zip(points.values[0].tolist(), points.counts[0].tolist(), strict=True)
+    assert sorted(pairs) == [(-3.0, 2.0), (0.0, 2.0), (1.0, 1.0), (7.0, 3.0)]
+    close = measure(torch.tensor([1000.01, 1000.03, -2000.0])).points()
+    assert close.values[0].tolist()[1] == pytest.approx(1000.02, abs=1e-4)
+
+
+def test_weights_are_kept_and_activations_are_not() -> None:
+    x = torch.randn(4, 3, 2, generator=torch.Generator().manual_seed(3))
+    kept = measure(x, 1, keep=True)
+    assert torch.equal(kept.points(channel=True).values, x.movedim(1, 0).flatten(1))
+    assert torch.equal(kept.points().values, x.movedim(1, 0).reshape(1, -1))
+    assert kept.points(limit=24).counts is None
+    assert kept.points(limit=23).counts is not None
+    assert measure(x, 1).exact is None
+
+
+@pytest.mark.parametrize("x", [torch.zeros(0), torch.zeros(3, 0), torch.zeros(()), torch.zeros(5)])
+def test_empty_and_zero_tensors(x: Tensor) -> None:
+    for axis in (None, 0):
+        stats = measure(x, axis)
+        assert float(stats.minimum.min()) == float(stats.maximum.max()) == 0.0
+        assert float(stats.histogram()[1].sum()) == stats.count == stats.zeros > 0
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_values_that_are_not_finite_count_as_zeros(bad: float) -> None:
+    stats = measure(torch.tensor([[1.0, bad], [-2.0, 0.5]]), 1)
+    alike(stats, measure(torch.tensor([[1.0, 0.0], [-2.0, 0.5]]), 1))
+
+
+def test_many_channels_have_no_histogram_of_their_own() -> None:
+    generator = torch.Generator().manual_seed(4)
+    stats = measure(torch.randn(2, 2049, generator=generator), 1)
+    assert stats.channel_bins is None
+    assert stats.channel_histogram(0) is None
+    assert merge(stats, stats).channel_bins is None
+    assert stats.channels == 2049
+
+
+def test_channel_histograms_sum_to_the_tensors() -> None:
+    x = torch.randn(5, 2000, generator=torch.Generator().manual_seed(5))
+    stats = measure(x, 0)
+    assert stats.channel_bins is not None
+    fine = stats.bins.clone()
+    fine[HALF] += stats.zeros
+    coarse = fine.reshape(2 * CHANNEL_HALF, -1).sum(1)
+    assert torch.equal(stats.channel_bins.sum(0), coarse)
+    for a, b in itertools.pairwise(range(5)):
+        assert not torch.equal(stats.channel_bins[a], stats.channel_bins[b])

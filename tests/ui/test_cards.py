@@ -1,0 +1,157 @@
+"""The number strip, the jobs strip and the Inspector draw what they are given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from qviz.app.session import Session
+from qviz.app.views import Choice, JobView, Strip
+from qviz.ui import number_format as text
+from qviz.ui.jobs_strip import JobsStrip
+from qviz.ui.main_window import MainWindow
+from qviz.ui.number_strip import NumberStrip
+from qviz.ui.segmented import Segmented
+
+Settle = Callable[[MainWindow], None]
+
+
+def strip_of(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, value: Strip) -> NumberStrip:
+    session = Session()
+    monkeypatch.setattr(session, "strip", lambda: value)
+    strip = NumberStrip(session)
+    qtbot.addWidget(strip)
+    strip.show()
+    strip.refresh()
+    return strip
+
+
+RUNNING = Strip(
+    "running",
+    metric="top-1",
+    float_value=91.2,
+    value=90.4,
+    low=90.1,
+    high=90.7,
+    samples=412,
+    total=2000,
+    delta=-0.8,
+    flips=14,
+    bytes_float=452000,
+    bytes_quantized=61000,
+)
+
+
+def test_a_running_evaluation_shows_its_interval_and_progress(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strip = strip_of(qtbot, monkeypatch, RUNNING)
+    assert strip.float_number.value.text() == "91.2"
+    assert strip.number.value.text() == "90.4"
+    assert strip.interval.text() == "± 0.3"
+    assert strip.seen.text() == "412 of 2,000 samples"
+    assert strip.progress.isVisible()
+    assert strip.change.number.value.text() == "\N{MINUS SIGN}0.8"
+    assert strip.flips.number.value.text() == "14"
+    assert strip.size_figure.note.text().startswith("7.4")
+    assert not strip.badge.isVisible()
+
+
+def test_a_failure_is_told_and_the_old_number_is_grey(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = Strip("failed", float_value=91.2, value=90.4, stale=True, message="conv1: NaN weights")
+    strip = strip_of(qtbot, monkeypatch, failed)
+    assert strip.seen.text() == "conv1: NaN weights"
+    assert strip.seen.property("tone") == "bad"
+    assert strip.number.value.property("tone") == "faint"
+
+
+def test_without_samples_the_strip_offers_to_open_them(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strip = strip_of(qtbot, monkeypatch, Strip("no samples", message="Open samples"))
+    with qtbot.waitSignal(strip.samples_wanted):
+        strip.advice.click()
+
+
+def test_jobs_come_and_go_with_time_left_and_cancel(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = Session()
+    jobs: list[JobView] = [JobView("evaluate", "Evaluating", 14, 33, 12.0)]
+    cancelled: list[str | None] = []
+    monkeypatch.setattr(session, "jobs", lambda: tuple(jobs))
+    monkeypatch.setattr(session, "cancel", cancelled.append)
+    strip = JobsStrip(session)
+    qtbot.addWidget(strip)
+    strip.show()
+    strip.refresh()
+    line = strip.line("evaluate")
+    assert line is not None
+    assert line.count.text() == "14 / 33  ·  0:12 left"
+    line.cancel.click()
+    assert cancelled == ["evaluate"]
+    jobs.clear()
+    strip.refresh()
+    assert strip.line("evaluate") is None
+    assert strip.idle.isVisible()
+
+
+def test_the_inspector_edits_all_selected_slots(
+    window: MainWindow, session: Session, settle: Settle
+) -> None:
+    window.workspace.table.selectAll()
+    window.workspace.show_selection()
+    fields = window.workspace.inspector.fields
+    at = fields.bits.findData("4")
+    fields.bits.setCurrentIndex(at)
+    fields.bits.activated.emit(at)
+    settle(window)
+    schemes = {row.weight.scheme for row in session.rows() if row.weight}
+    assert schemes == {"int4:channel"}
+    fields.granularity.button("tensor").click()
+    settle(window)
+    assert {row.weight.scheme for row in session.rows() if row.weight} == {"int4"}
+    window.workspace.inspector.reset.click()
+    assert {row.weight.scheme for row in session.rows() if row.weight} == {"int8:channel"}
+
+
+def test_the_inspector_moves_the_cursor_to_the_role_it_shows(window: MainWindow) -> None:
+    window.workspace.table.go_to("fc1")
+    window.workspace.inspector.roles.button("input").click()
+    window.workspace.show_selection()
+    assert window.workspace.table.current_role() == "input"
+    assert window.workspace.inspector.name.text() == "fc1.input"
+
+
+def test_a_choice_that_is_not_possible_says_why(qtbot: QtBot) -> None:
+    segments = Segmented("Scales")
+    qtbot.addWidget(segments)
+    choices = [Choice("tensor", "per tensor"), Choice("channel", "per channel", reason="one axis")]
+    segments.show_choices(choices, "tensor")
+    assert not segments.button("channel").isEnabled()
+    assert segments.button("channel").toolTip() == "one axis"
+    segments.show_choices(choices, None)
+    assert segments.value() is None
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (text.size(61234), "61.2 kB"),
+        (text.size(999), "999 B"),
+        (text.short_count(81_500_000), "81.5 M"),
+        (text.short_count(9999), "9,999"),
+        (text.share(0.00001), "< 0.01 %"),
+        (text.share(0.0), "0 %"),
+        (text.decibels(float("inf")), "exact"),
+        (text.signed(-0.04), "0.0"),
+        (text.duration(3725), "1:02:05"),
+        (text.duration(0.2), "0:01"),
+    ],
+)
+def test_numbers_are_spelled_shortly(shown: str, expected: str) -> None:
+    assert shown == expected

@@ -1,0 +1,140 @@
+"""Finding layers: filter, order, and the walk by error."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtTest import QTest
+from pytestqt.qtbot import QtBot
+
+from qviz.app.views import Cell, LayerRow
+from qviz.ui.layer_model import Column, LayerModel
+from qviz.ui.main_window import MainWindow
+
+
+def layer(index: int, sqnr: float | None = 40.0, op: str = "Conv") -> LayerRow:
+    cell = Cell((f"layer{index}.weight",), "int8", False, sqnr, 0.0)
+    return LayerRow(
+        index=index,
+        name=f"layer{index}",
+        op=op,
+        shape="3×3",
+        parameters=9,
+        macs=None,
+        weight=cell,
+        input=None,
+        size_bytes=9,
+        size_share=0.1,
+    )
+
+
+def names(model: LayerModel) -> list[str]:
+    return [model.row_at(position).name for position in range(model.rowCount())]
+
+
+def test_sorting_by_error_puts_unknown_values_last_in_both_orders() -> None:
+    model = LayerModel()
+    model.show_rows((layer(0, 30.0), layer(1, None), layer(2, 10.0), layer(3, 20.0)))
+    model.sort(Column.WEIGHT_SQNR)
+    assert names(model) == ["layer2", "layer3", "layer0", "layer1"]
+    model.sort(Column.WEIGHT_SQNR, Qt.SortOrder.DescendingOrder)
+    assert names(model) == ["layer0", "layer3", "layer2", "layer1"]
+    assert model.by_error() == ["layer2", "layer3", "layer0"]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("", ["layer0", "layer1", "layer12"]),
+        ("layer1", ["layer1", "layer12"]),
+        ("gemm 12", ["layer12"]),
+        ("re:r[01]$", ["layer0", "layer1"]),
+        ("re:^Gemm$", ["layer12"]),
+        ("nothing", []),
+    ],
+)
+def test_the_filter_matches_names_and_operators(pattern: str, found: list[str]) -> None:
+    model = LayerModel()
+    model.show_rows((layer(0), layer(1), layer(12, op="Gemm")))
+    model.set_filter(pattern)
+    assert names(model) == found
+
+
+def test_new_values_repaint_rows_without_a_reset(qtbot: QtBot) -> None:
+    model = LayerModel()
+    rows = tuple(layer(index) for index in range(5))
+    model.show_rows(rows)
+    changed = (*rows[:3], layer(3, 12.0), rows[4])
+    with qtbot.assertNotEmitted(model.modelReset), qtbot.waitSignal(model.dataChanged) as signal:
+        assert model.show_rows(changed) is False
+    assert signal.args is not None
+    assert (signal.args[0].row(), signal.args[1].row()) == (3, 3)
+
+
+def test_a_thousand_layers_are_taken_sorted_and_filtered_within_a_stall_of_50_ms() -> None:
+    model = LayerModel()
+    rows = tuple(layer(index, float((index * 7919) % 1000)) for index in range(1000))
+    model.show_rows(rows)
+    model.sort(Column.WEIGHT_SQNR)
+    changed = tuple(dataclasses.replace(row, size_share=0.2) for row in rows)
+    times = []
+    for step in (
+        lambda: model.show_rows(changed),
+        lambda: model.sort(Column.NAME),
+        lambda: model.set_filter("layer1"),
+    ):
+        start = time.perf_counter()
+        step()
+        times.append(time.perf_counter() - start)
+    assert max(times) < 0.05
+
+
+def test_the_filter_box_hides_layers_and_escape_shows_them_again(window: MainWindow) -> None:
+    panel = window.workspace.layers
+    total = panel.table.layers.rowCount()
+    window.commands["find"].trigger()
+    QTest.keyClicks(panel.filter, "fc2")
+    assert panel.table.layers.rowCount() == 1
+    assert panel.count.text() == f"1 of {total}"
+    current = panel.table.current_row()
+    assert current is not None
+    assert current.name == "fc2"
+    QTest.keyClick(panel.filter, Qt.Key.Key_Escape)
+    assert panel.table.layers.rowCount() == total
+
+
+def test_a_broken_expression_is_marked_and_changes_nothing(window: MainWindow) -> None:
+    panel = window.workspace.layers
+    total = panel.table.layers.rowCount()
+    panel.filter.setText("re:(")
+    assert panel.filter.property("invalid") is True
+    assert "regular expression" in panel.filter.toolTip()
+    assert panel.table.layers.rowCount() == total
+
+
+def test_the_selection_survives_sorting(window: MainWindow) -> None:
+    table = window.workspace.table
+    table.go_to("fc2")
+    table.header.setSortIndicator(Column.NAME, Qt.SortOrder.DescendingOrder)
+    assert [row.name for row in table.selected_rows()] == ["fc2"]
+
+
+def test_brackets_walk_from_the_worst_layer(window: MainWindow) -> None:
+    table = window.workspace.table
+    ranking = table.layers.by_error()
+    table.setFocus()
+    QTest.keyClick(table, Qt.Key.Key_BracketRight)
+    current = table.current_row()
+    assert current is not None
+    assert current.name == ranking[0]
+    QTest.keyClick(table, Qt.Key.Key_BracketRight)
+    current = table.current_row()
+    assert current is not None
+    assert current.name == ranking[1]
+    QTest.keyClick(table, Qt.Key.Key_BracketLeft)
+    current = table.current_row()
+    assert current is not None
+    assert current.name == ranking[0]
