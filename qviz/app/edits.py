@@ -8,6 +8,7 @@ from dataclasses import replace
 from qviz.errors import QvizError
 from qviz.model.model import Model
 from qviz.plan.plan import Plan, Rule, check_plan, override, why_not, without_overrides
+from qviz.plan.resolve import schemes
 from qviz.quant.scheme import FORMATS, Scheme, integer, parse_scheme
 
 PRESETS: dict[str, tuple[str, str]] = {
@@ -41,15 +42,15 @@ def change_schemes(
     Raises:
         QvizError: a scheme that a slot cannot take.
     """
-    schemes: dict[str, Scheme] = {}
+    present = schemes(model, plan)
+    changed: dict[str, Scheme] = {}
     for name in with_group(model, slots):
-        slot = model.slots[name]
-        scheme = change(name, plan.scheme(slot, model.layers[slot.layer].name))
-        reason = why_not(scheme, slot)
+        scheme = change(name, present[name])
+        reason = why_not(scheme, model.slots[name])
         if reason:
             raise QvizError(name, reason, "Choose tensor granularity")
-        schemes[name] = scheme
-    return override(plan, schemes)
+        changed[name] = scheme
+    return override(plan, changed)
 
 
 def set_scheme(model: Model, plan: Plan, slots: Sequence[str], spelling: str) -> Plan:
@@ -152,7 +153,8 @@ def add_rule(model: Model, plan: Plan, rule: Rule) -> Plan:
         for name, slot in model.slots.items()
         if rule.matches(slot, model.layers[slot.layer].name)
     ]
-    changed = replace(without_overrides(plan, matched), rules=(*plan.rules, rule))
+    cleared = without_overrides(plan, with_group(model, matched))
+    changed = replace(cleared, rules=(*plan.rules, rule))
     check_plan(changed, model.slots, {layer.index: layer.name for layer in model.layers})
     return changed
 

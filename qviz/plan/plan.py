@@ -16,7 +16,9 @@ from qviz.model.slots import Role, Slot
 from qviz.quant.scheme import FLOAT, Scheme, parse_scheme
 
 PLAN_VERSION = 1
-_ROLES: tuple[Role, ...] = ("weight", "input")
+_SLOT = r"\.(?P<role>weight|input)(\.(?P<operand>[A-Z]))?"
+_PATTERN = re.compile(rf"(?P<name>.+){_SLOT}", re.DOTALL)
+_SETTING = re.compile(rf"(?P<pattern>.+?{_SLOT})=(?P<scheme>.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,7 @@ class Rule:
     """A pattern over slot names and the scheme it gives.
 
     The pattern is a layer name or `re:` and a regular expression that must match the whole
-    layer name, followed by `.weight` or `.input`.
+    layer name, followed by `.weight` or `.input`, and by `.R` or `.B` for a second operand alone.
     """
 
     pattern: str
@@ -32,40 +34,38 @@ class Rule:
 
     def matches(self, slot: Slot, layer_name: str) -> bool:
         """Whether the rule speaks of this slot."""
-        if self.pattern == slot.name:
-            return True
-        name, role = split_pattern(self.pattern)
-        if role != slot.role:
+        name, role, operand = split_pattern(self.pattern)
+        if role != slot.role or (operand and not slot.name.endswith(f".{role}.{operand}")):
             return False
         if name.startswith("re:"):
             return re.fullmatch(name[3:], layer_name) is not None
         return name == layer_name
 
 
-def split_pattern(pattern: str) -> tuple[str, Role]:
-    """`conv1.weight` -> ("conv1", "weight").
+def split_pattern(pattern: str) -> tuple[str, Role, str]:
+    """`conv1.weight` -> ("conv1", "weight", ""); `lstm.weight.R` -> ("lstm", "weight", "R").
 
     Raises:
         QvizError: the pattern names no role, or its regular expression is malformed.
     """
-    for role in _ROLES:
-        if pattern.endswith("." + role):
-            name = pattern[: -len(role) - 1]
-            if name.startswith("re:"):
-                try:
-                    re.compile(name[3:])
-                except re.error as error:
-                    raise QvizError(
-                        f"pattern '{pattern}'",
-                        f"its regular expression is malformed ({error})",
-                        "Mend the expression after 're:'",
-                    ) from None
-            return name, role
-    raise QvizError(
-        f"pattern '{pattern}'",
-        "it does not say which slots it means",
-        "End it with .weight or .input, for example conv1.weight or re:block.*.input",
-    )
+    found = _PATTERN.fullmatch(pattern)
+    if found is None:
+        raise QvizError(
+            f"pattern '{pattern}'",
+            "it does not say which slots it means",
+            "End it with .weight or .input, for example conv1.weight or re:block.*.input",
+        )
+    name = found["name"]
+    if name.startswith("re:"):
+        try:
+            re.compile(name[3:])
+        except re.error as error:
+            raise QvizError(
+                f"pattern '{pattern}'",
+                f"its regular expression is malformed ({error})",
+                "Mend the expression after 're:'",
+            ) from None
+    return name, "weight" if found["role"] == "weight" else "input", found["operand"] or ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +80,26 @@ class Plan:
     rules: tuple[Rule, ...] = ()
     overrides: Mapping[str, Scheme] = field(default_factory=dict)
 
-    def scheme(self, slot: Slot, layer_name: str) -> Scheme:
-        """The scheme of one slot."""
+    def decide(self, slot: Slot, layer_name: str) -> tuple[int, Scheme]:
+        """What the plan says of one slot by itself, and how strongly: later words weigh more."""
         override = self.overrides.get(slot.name)
-        return override if override is not None else self.inherited(slot, layer_name)
-
-    def inherited(self, slot: Slot, layer_name: str) -> Scheme:
-        """The scheme of one slot before overrides."""
-        for rule in reversed(self.rules):
+        if override is not None:
+            return len(self.rules) + 1, override
+        for rank, rule in reversed(list(enumerate(self.rules, 1))):
             if rule.matches(slot, layer_name):
-                return rule.scheme
-        return self.weight if slot.role == "weight" else self.input
+                return rank, rule.scheme
+        return 0, self.weight if slot.role == "weight" else self.input
+
+    def schemes(
+        self, slots: Mapping[str, Slot], layer_names: Mapping[int, str]
+    ) -> dict[str, Scheme]:
+        """The scheme of every slot. A sharing group has one: what is said most strongly of it."""
+        strongest: dict[str, tuple[int, Scheme]] = {}
+        for slot in slots.values():
+            said = self.decide(slot, layer_names[slot.layer])
+            if slot.group not in strongest or said[0] > strongest[slot.group][0]:
+                strongest[slot.group] = said
+        return {name: strongest[slot.group][1] for name, slot in slots.items()}
 
     @property
     def key(self) -> str:
@@ -145,6 +154,9 @@ def from_json(data: object, subject: str) -> Plan:
 
 def _plan(data: Mapping[str, Any]) -> Plan:
     defaults = data.get("defaults", {})
+    unknown = sorted(set(defaults) - {"weight", "input"})
+    if unknown:
+        raise KeyError(f"defaults has no '{unknown[0]}', only 'weight' and 'input'")
     overrides = data.get("overrides", {})
     return Plan(
         weight=parse_scheme(str(defaults.get("weight", "float"))),
@@ -161,10 +173,9 @@ def _rule(pattern: str, spelling: str) -> Rule:
 
 def parse_setting(text: str) -> Rule:
     """Read `PATTERN=SCHEME` as the command line writes it; a scheme may hold an `=` of its own."""
-    for role in _ROLES:
-        pattern, equals, spelling = text.partition(f".{role}=")
-        if equals:
-            return _rule(f"{pattern}.{role}", spelling)
+    found = _SETTING.fullmatch(text)
+    if found is not None:
+        return _rule(found["pattern"], found["scheme"])
     raise QvizError(
         f"setting '{text}'",
         "it is not PATTERN=SCHEME",
@@ -220,10 +231,10 @@ def check_plan(plan: Plan, slots: Mapping[str, Slot], layer_names: Mapping[int, 
     for name in plan.overrides:
         if name not in slots:
             raise _nothing_matches(name, slots)
-    for slot in slots.values():
-        reason = why_not(plan.scheme(slot, layer_names[slot.layer]), slot)
+    for name, scheme in plan.schemes(slots, layer_names).items():
+        reason = why_not(scheme, slots[name])
         if reason:
-            raise QvizError(slot.name, reason, "Choose tensor granularity for inputs")
+            raise QvizError(name, reason, "Choose tensor granularity for inputs")
 
 
 def _nothing_matches(pattern: str, slots: Mapping[str, Slot]) -> QvizError:

@@ -22,9 +22,7 @@ class ResolvedPlan:
 
 def schemes(model: Model, plan: Plan) -> dict[str, Scheme]:
     """The scheme of every slot."""
-    return {
-        name: plan.scheme(slot, model.layers[slot.layer].name) for name, slot in model.slots.items()
-    }
+    return plan.schemes(model.slots, {layer.index: layer.name for layer in model.layers})
 
 
 def resolve(model: Model, plan: Plan, statistics: Mapping[str, TensorStats]) -> ResolvedPlan:

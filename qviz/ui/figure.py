@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
 from qviz.ui.parts import label, set_look
@@ -10,6 +10,7 @@ from qviz.ui.parts import label, set_look
 VALUE_PIXELS = 26
 UNIT_PIXELS = 14
 CAPTION_HEIGHT = 20
+MINIMUM_WIDTH = 84  # so that a changing number does not push its neighbors around
 
 
 class BigNumber(QWidget):
@@ -41,6 +42,7 @@ class Figure(QWidget):
     def __init__(self, caption: str) -> None:
         """A figure without a value."""
         super().__init__()
+        self.setMinimumWidth(MINIMUM_WIDTH)
         self.caption = label(caption, 12, "medium", tone="faint")
         self.caption.setFixedHeight(CAPTION_HEIGHT)
         self.icon = QLabel()
@@ -66,8 +68,3 @@ class Figure(QWidget):
         self.number.show_number(value, unit, tone)
         self.note.setText(note)
         self.setAccessibleName(f"{self.caption.text()}: {value} {unit} {note}")
-
-    def minimumSizeHint(self) -> QSize:
-        """Wide enough that a changing number does not push its neighbors around."""
-        hint = super().minimumSizeHint()
-        return QSize(max(hint.width(), 84), hint.height())

@@ -26,6 +26,7 @@ from qviz.ui.parts import set_look
 Index = QModelIndex | QPersistentModelIndex
 PADDING = 6
 BAR_HEIGHT = 3
+WIDEST_GLYPH = 11  # pixels; shorter texts need not be measured
 FULL_BAR_DB = 60.0  # an SQNR that fills its bar
 
 
@@ -46,9 +47,22 @@ class LayerDelegate(QStyledItemDelegate):
         self._apply = apply
         self._edited = ""
         self._role: Role = "weight"
-        self.palette: Palette = LIGHT
+        self._palette = LIGHT
+        self._colors: dict[str, QColor] = {}
         self._regular = ui_font(12)
         self._strong = ui_font(12, "semibold")
+
+    def set_palette(self, palette: Palette) -> None:
+        """Take the theme's colors."""
+        self._palette = palette
+        self._colors.clear()
+
+    def _color(self, name: str) -> QColor:
+        """A color object per token: making one for each cell costs more than painting it."""
+        color = self._colors.get(name)
+        if color is None:
+            color = self._colors[name] = QColor(name)
+        return color
 
     # painting
 
@@ -69,15 +83,15 @@ class LayerDelegate(QStyledItemDelegate):
     def _paint_ground(
         self, painter: QPainter, option: QStyleOptionViewItem, column: Column
     ) -> None:
-        p, rect = self.palette, option.rect
+        p, rect = self._palette, option.rect
         if option.state & QStyle.StateFlag.State_Selected:
-            painter.fillRect(rect, QColor(p.accent_soft))
+            painter.fillRect(rect, self._color(p.accent_soft))
             if column == Column.INDEX:
-                painter.fillRect(rect.left(), rect.top(), 3, rect.height(), QColor(p.accent))
+                painter.fillRect(rect.left(), rect.top(), 3, rect.height(), self._color(p.accent))
         elif option.state & QStyle.StateFlag.State_MouseOver:
-            painter.fillRect(rect, QColor(p.sunken))
+            painter.fillRect(rect, self._color(p.sunken))
         if option.state & QStyle.StateFlag.State_HasFocus:
-            painter.setPen(QPen(QColor(p.accent), 1.5))
+            painter.setPen(QPen(self._color(p.accent), 1.5))
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.drawRoundedRect(QRectF(rect).adjusted(1.5, 1.5, -1.5, -1.5), 4, 4)
 
@@ -89,7 +103,7 @@ class LayerDelegate(QStyledItemDelegate):
         column: Column,
         index: Index,
     ) -> None:
-        p = self.palette
+        p = self._palette
         color = p.text if column == Column.NAME else p.text_soft
         if column == Column.INDEX:
             color = p.text_faint
@@ -101,7 +115,7 @@ class LayerDelegate(QStyledItemDelegate):
     def _paint_scheme(
         self, painter: QPainter, option: QStyleOptionViewItem, cell: Cell | None
     ) -> None:
-        p = self.palette
+        p = self._palette
         if cell is None:
             return
         color = p.text_faint if cell.scheme == "float" else p.text
@@ -112,7 +126,7 @@ class LayerDelegate(QStyledItemDelegate):
             right -= 15
         if cell.overridden:
             painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(p.accent))
+            painter.setBrush(self._color(p.accent))
             painter.drawEllipse(QRectF(right - 5, option.rect.center().y() - 2, 5, 5))
             right -= 8
         room = option.rect.adjusted(0, 0, right - option.rect.right() + PADDING, 0)
@@ -121,7 +135,7 @@ class LayerDelegate(QStyledItemDelegate):
 
     def _link(self, painter: QPainter, left: float, middle: float) -> None:
         """Two joined rings: this quantizer is shared."""
-        painter.setPen(QPen(QColor(self.palette.text_faint), 1.3))
+        painter.setPen(QPen(self._color(self._palette.text_faint), 1.3))
         painter.setBrush(Qt.BrushStyle.NoBrush)
         for x in (left, left + 4.5):
             painter.drawRoundedRect(QRectF(x, middle - 2.5, 6.5, 5), 2.5, 2.5)
@@ -129,7 +143,7 @@ class LayerDelegate(QStyledItemDelegate):
     def _paint_sqnr(
         self, painter: QPainter, option: QStyleOptionViewItem, cell: Cell | None, shown: str
     ) -> None:
-        p = self.palette
+        p = self._palette
         if cell is None:
             return
         known = cell.sqnr_db is not None
@@ -152,9 +166,9 @@ class LayerDelegate(QStyledItemDelegate):
             BAR_HEIGHT,
         )
         painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(self.palette.line))
+        painter.setBrush(self._color(self._palette.line))
         painter.drawRoundedRect(track, 1.5, 1.5)
-        painter.setBrush(QColor(color))
+        painter.setBrush(self._color(color))
         track.setWidth(max(2.0, track.width() * min(1.0, share)))
         painter.drawRoundedRect(track, 1.5, 1.5)
 
@@ -169,12 +183,13 @@ class LayerDelegate(QStyledItemDelegate):
         rect: QRectF | None = None,
     ) -> None:
         painter.setFont(font or self._regular)
-        painter.setPen(QColor(color))
+        painter.setPen(self._color(color))
         room = (rect or QRectF(option.rect)).adjusted(PADDING, 0, -PADDING, 0)
-        fitting = painter.fontMetrics().elidedText(
-            shown, Qt.TextElideMode.ElideMiddle, math.ceil(room.width())
-        )
-        painter.drawText(room, int(align), fitting)
+        if len(shown) * WIDEST_GLYPH > room.width():
+            shown = painter.fontMetrics().elidedText(
+                shown, Qt.TextElideMode.ElideMiddle, math.ceil(room.width())
+            )
+        painter.drawText(room, int(align), shown)
 
     # editing
 

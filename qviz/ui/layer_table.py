@@ -88,7 +88,7 @@ class LayerTable(QTableView):
 
     def set_palette(self, palette: Palette) -> None:
         """Take the theme's colors."""
-        self.delegate.palette = palette
+        self.delegate.set_palette(palette)
         self.header.palette_used = palette
         self.header.viewport().update()
         self.viewport().update()

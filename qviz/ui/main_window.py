@@ -152,7 +152,8 @@ class MainWindow(QMainWindow):
     def _connect(self) -> None:
         work, on = self.workspace, self.refresh.on
         on("document", self._show_document)
-        on("rows distribution", self._show_rows)
+        on("rows", self._show_rows)
+        on("distribution", work.show_selection)
         on("strip document", work.strip.refresh)
         on("jobs", self.jobs_strip.refresh)
         on("messages", lambda: self.message_area.show_messages(self.session.messages()))
@@ -205,7 +206,7 @@ class MainWindow(QMainWindow):
 
     def _show_rows(self) -> None:
         fresh = self.workspace.table.current_row() is None
-        self.workspace.refresh()
+        self.workspace.layers.refresh()
         if fresh:
             self.workspace.table.setFocus()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QIcon, QPixmap
+from PySide6.QtGui import QPixmap
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -15,12 +15,12 @@ from PySide6.QtWidgets import (
 )
 
 from qviz.app.session import Session
-from qviz.app.views import Choice, Strip
+from qviz.app.views import Choice, DocumentView, Strip
 from qviz.ui import number_format as text
 from qviz.ui.figure import CAPTION_HEIGHT, BigNumber, Figure
 from qviz.ui.fonts import ui_font
 from qviz.ui.icons import icon
-from qviz.ui.palette import LIGHT, Palette
+from qviz.ui.palette import Palette
 from qviz.ui.parts import ElidedLabel, divider, label, set_look
 from qviz.ui.segmented import Segmented
 
@@ -42,7 +42,8 @@ class NumberStrip(QFrame):
         """Empty until `refresh`."""
         super().__init__()
         self._session = session
-        self._palette = LIGHT
+        self._shown: tuple[Strip, DocumentView] | None = None
+        self._arrows: dict[str, QPixmap] = {}
         self.setObjectName("strip")
         self.setFixedHeight(HEIGHT)
         self.setAccessibleName("What the plan scores and costs")
@@ -118,21 +119,27 @@ class NumberStrip(QFrame):
 
     def set_palette(self, palette: Palette) -> None:
         """Take the theme's colors."""
-        self._palette = palette
-        self.arrow.setPixmap(_pixmap(icon("arrow-right", palette, palette.text_faint), 18))
+        self.arrow.setPixmap(_pixmap("arrow-right", palette, palette.text_faint))
+        self._arrows = {
+            "bad": _pixmap("arrow-down", palette, palette.bad),
+            "good": _pixmap("arrow-up", palette, palette.good),
+        }
+        self._shown = None
         self.refresh()
 
     def refresh(self) -> None:
         """Draw the Session's strip."""
-        strip = self._session.strip()
-        self._show_parts(strip)
+        strip, document = self._session.strip(), self._session.document()
+        if (strip, document) == self._shown:
+            return
+        self._shown = strip, document
+        self._show_parts(strip, dict(document.parts))
         self._show_accuracy(strip)
         self._show_below(strip)
         self._show_change(strip)
         self._show_cost(strip)
 
-    def _show_parts(self, strip: Strip) -> None:
-        counts = dict(self._session.document().parts)
+    def _show_parts(self, strip: Strip, counts: dict[str, int]) -> None:
         choices = []
         for value, (word, tip) in PART_WORDS.items():
             known = value in counts
@@ -180,11 +187,8 @@ class NumberStrip(QFrame):
         else:
             digits = round(strip.delta, 1)
             tone = "bad" if digits < 0 else "good" if digits > 0 else ""
-            name = "arrow-down" if digits < 0 else "arrow-up"
-            p = self._palette
-            color = p.text_faint if stale else p.bad if digits < 0 else p.good
-            self.change.icon.setVisible(digits != 0)
-            self.change.icon.setPixmap(_pixmap(icon(name, p, color), 18))
+            self.change.icon.setVisible(bool(tone) and not stale)
+            self.change.icon.setPixmap(self._arrows.get(tone, QPixmap()))
             shown = "faint" if stale else tone
             self.change.show_figure(text.signed(strip.delta), "", "points from float", shown)
         if strip.flips is None:
@@ -232,5 +236,5 @@ def _seen(strip: Strip) -> str:
     return f"{text.count(strip.samples)} of {text.count(strip.total)} samples"
 
 
-def _pixmap(drawn: QIcon, side: int) -> QPixmap:
-    return drawn.pixmap(QSize(side, side))
+def _pixmap(name: str, palette: Palette, color: str) -> QPixmap:
+    return icon(name, palette, color).pixmap(QSize(18, 18))

@@ -54,6 +54,8 @@ class ElidedLabel(QLabel):
 
     def setText(self, text: str) -> None:
         """Show `text`, and carry it as the tooltip."""
+        if text == self.text():
+            return
         super().setText(text)
         self.setToolTip(text)
         self.setAccessibleName(text)

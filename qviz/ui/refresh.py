@@ -19,11 +19,11 @@ class Refresh(QObject):
         super().__init__()
         self._handlers: list[tuple[frozenset[str], Callable[[], None]]] = []
         self._pending: set[str] = set()
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(FRAME_MS)
-        self._timer.timeout.connect(self._begin)
         self._due: list[Callable[[], None]] = []
+        self._frame, self._next = QTimer(self), QTimer(self)
+        for timer, run in ((self._frame, self._start), (self._next, self._step)):
+            timer.setSingleShot(True)
+            timer.timeout.connect(run)
         self._unsubscribe = session.subscribe(self._hear)
 
     def on(self, topics: str, handler: Callable[[], None]) -> None:
@@ -32,35 +32,36 @@ class Refresh(QObject):
 
     def _hear(self, topics: frozenset[str]) -> None:
         self._pending |= topics
-        if not self._timer.isActive():
-            self._timer.start()
+        if not self._frame.isActive() and not self._due:
+            self._frame.start(FRAME_MS)
 
-    def _begin(self) -> None:
-        """Start a frame: one handler per turn of the event loop, so that keys and mouse get in."""
-        self._take_pending()
-        self._next()
+    def _start(self) -> None:
+        self._take()
+        self._step()
 
-    def _take_pending(self) -> None:
+    def _take(self) -> None:
         pending, self._pending = self._pending, set()
-        for topics, handler in self._handlers:
-            if topics & pending and handler not in self._due:
-                self._due.append(handler)
+        self._due += [handler for topics, handler in self._handlers if topics & pending]
 
-    def _next(self) -> None:
+    def _step(self) -> None:
+        # One handler per turn of the event loop: keys and the mouse never wait for all of them.
         if self._due:
             self._due.pop(0)()
         if self._due:
-            QTimer.singleShot(0, self, self._next)
+            self._next.start(0)
+        elif self._pending:
+            self._frame.start(FRAME_MS)
 
     def flush(self) -> None:
-        """Repaint now all that is pending."""
-        self._take_pending()
+        """Repaint now what is pending."""
+        self._take()
         while self._due:
             self._due.pop(0)()
 
     def stop(self) -> None:
         """Hear nothing more."""
-        self._timer.stop()
-        self._pending.clear()
+        self._frame.stop()
+        self._next.stop()
         self._due.clear()
+        self._pending.clear()
         self._unsubscribe()

@@ -101,7 +101,10 @@ class Toolbar(QToolBar):
         words = "Switch to the light theme" if dark else "Switch to the dark theme"
         self.theme.setToolTip(words)
         self.theme.setAccessibleName(words)
-        self._palette = palette
+        self._marks = {
+            True: icon("check-circle", palette, palette.good).pixmap(18, 18),
+            False: icon("warning", palette, palette.warn).pixmap(18, 18),
+        }
         self.refresh()
 
     def refresh(self) -> None:
@@ -115,11 +118,7 @@ class Toolbar(QToolBar):
             else "Open a model first"
         )
         self._parity_shown.setVisible(bool(document.parity))
-        fine = document.parity_ok is not False
-        name, color = (
-            ("check-circle", self._palette.good) if fine else ("warning", self._palette.warn)
-        )
-        self.parity.setPixmap(icon(name, self._palette, color).pixmap(18, 18))
+        self.parity.setPixmap(self._marks[document.parity_ok is not False])
         self.parity.setToolTip(document.parity)
         self.parity.setAccessibleName(document.parity)
 

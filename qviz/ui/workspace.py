@@ -27,7 +27,7 @@ class Workspace(QWidget):
     failed = Signal(str)
 
     def __init__(self, session: Session) -> None:
-        """Empty until `refresh`."""
+        """Empty until the table has rows."""
         super().__init__()
         self._session = session
         self.strip = NumberStrip(session)
@@ -73,11 +73,6 @@ class Workspace(QWidget):
         """Take the theme's colors."""
         for card in (self.strip, self.layers, self.distribution, self.inspector):
             card.set_palette(palette)
-
-    def refresh(self) -> None:
-        """Show the Session's rows, and the distributions of those selected."""
-        self.layers.refresh()
-        self.show_selection()
 
     def show_selection(self) -> None:
         """Show the slots of the current layer, and the form of all selected."""

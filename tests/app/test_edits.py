@@ -14,6 +14,7 @@ from qviz.errors import QvizError
 from qviz.model.model import Model
 from qviz.model.read_onnx import read_onnx
 from qviz.plan.plan import Plan, Rule
+from qviz.plan.resolve import schemes
 from qviz.quant.scheme import parse_scheme
 
 PLAN = Plan(weight=parse_scheme("int8:channel"), input=parse_scheme("uint8"))
@@ -25,8 +26,7 @@ def model(mlp: Path) -> Model:
 
 
 def _spelled(model: Model, plan: Plan, slot: str) -> str:
-    found = model.slots[slot]
-    return str(plan.scheme(found, model.layers[found.layer].name))
+    return str(schemes(model, plan)[slot])
 
 
 def test_bits_keep_the_rest_of_the_scheme(model: Model) -> None:
@@ -106,6 +106,9 @@ def test_slots_of_a_group_move_together(write_model: Callable[..., Path]) -> Non
     model = read_onnx(path)
     plan = edits.set_bits(model, PLAN, ["left.weight"], 4)
     assert _spelled(model, plan, "right.weight") == "int4:channel"
+    plan = edits.add_rule(model, plan, Rule("right.weight", parse_scheme("int3")))
+    assert _spelled(model, plan, "left.weight") == "int3"
+    assert _spelled(model, plan, "right.weight") == "int3"
     plan = edits.set_bits(model, PLAN, ["right.input"], 6)
     assert _spelled(model, plan, "left.input") == "uint6"
     assert _spelled(model, plan, "left.weight") == "int8:channel"

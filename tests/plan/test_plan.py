@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from qviz.errors import QvizError
@@ -35,7 +37,7 @@ def rule(pattern: str, spelling: str = "int4") -> Rule:
 
 
 def given(plan: Plan) -> dict[str, Scheme]:
-    return {name: plan.scheme(s, LAYERS[s.layer]) for name, s in SLOTS.items()}
+    return plan.schemes(SLOTS, LAYERS)
 
 
 def test_defaults_go_by_role() -> None:
@@ -67,6 +69,18 @@ def test_a_pattern_speaks_of_every_slot_of_its_role() -> None:
     second = slot(0, "weight", ".R")
     assert rule("conv1.weight").matches(second, "conv1")
     assert not rule("conv1.input").matches(second, "conv1")
+    assert rule("conv1.weight.R").matches(second, "conv1")
+    assert not rule("conv1.weight.R").matches(SLOTS["conv1.weight"], "conv1")
+
+
+def test_a_sharing_group_has_what_is_said_most_strongly_of_any_of_its_slots() -> None:
+    left, right = (replace(SLOTS[f"block1.{end}.input"], group="one") for end in ("dw", "pw"))
+    shared = {left.name: left, right.name: right}
+    assert set(Plan(input=UINT8).schemes(shared, LAYERS).values()) == {UINT8}
+    ruled = Plan(input=UINT8, rules=(rule(right.name), rule(left.name, "int8")))
+    assert set(ruled.schemes(shared, LAYERS).values()) == {INT8}
+    by_hand = override(ruled, {right.name: FLOAT})
+    assert set(by_hand.schemes(shared, LAYERS).values()) == {FLOAT}
 
 
 def test_later_rules_win() -> None:
@@ -83,7 +97,6 @@ def test_overrides_win_over_rules_and_can_be_taken_back() -> None:
     assert given(edited)["conv1.weight"] == UINT8
     assert given(edited)["block1.dw.weight"] == FLOAT
     assert given(edited)["block1.pw.weight"] == INT4
-    assert edited.inherited(SLOTS["conv1.weight"], "conv1") == INT4
     back = without_overrides(edited, ["conv1.weight", "unknown"])
     assert given(back)["conv1.weight"] == INT4
     assert given(back)["block1.dw.weight"] == FLOAT
@@ -101,9 +114,10 @@ def test_the_key_names_the_content() -> None:
 
 
 def test_split_pattern() -> None:
-    assert split_pattern("conv1.weight") == ("conv1", "weight")
-    assert split_pattern("re:a.b.input") == ("re:a.b", "input")
-    assert split_pattern("fc.weight.weight") == ("fc.weight", "weight")
+    assert split_pattern("conv1.weight") == ("conv1", "weight", "")
+    assert split_pattern("lstm.weight.R") == ("lstm", "weight", "R")
+    assert split_pattern("re:a.b.input") == ("re:a.b", "input", "")
+    assert split_pattern("fc.weight.weight") == ("fc.weight", "weight", "")
     with pytest.raises(QvizError, match=r"pattern 'conv1': it does not say which slots it means"):
         split_pattern("conv1")
     with pytest.raises(QvizError, match="its regular expression is malformed"):
