@@ -137,7 +137,11 @@ class DistributionPane(Card):
         slot = self._current(role)
         if slot is None:
             return
-        view = self._session.preview_clip(slot, low, high, self._channel.get(slot))
+        try:
+            view = self._session.preview_clip(slot, low, high, self._channel.get(slot))
+        except QvizError as error:
+            self.failed.emit(str(error))
+            return
         self.panels[role].show_view(view, mirrored=symmetric(view))
 
     def _set_clip(self, role: Role, low: float, high: float) -> None:

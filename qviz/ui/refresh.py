@@ -59,9 +59,14 @@ class Refresh(QObject):
             self._due.pop(0)()
 
     def stop(self) -> None:
-        """Hear nothing more."""
+        """Hear nothing more; safe to call again."""
         self._frame.stop()
         self._next.stop()
         self._due.clear()
         self._pending.clear()
         self._unsubscribe()
+        self._unsubscribe = _nothing
+
+
+def _nothing() -> None:
+    """What is left to unsubscribe after `stop`."""

@@ -74,6 +74,13 @@ def _may_close(window: MainWindow) -> bool:
     return answer == button.Discard
 
 
+def draw_without_display() -> None:
+    """Let Qt draw into memory when there is no display; before the application object is made."""
+    display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if sys.platform.startswith("linux") and not display:
+        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+
 def screenshot(
     path: str | Path,
     model: str | Path | None,
@@ -91,10 +98,7 @@ def screenshot(
     Raises:
         QvizError: a file that cannot be read or written, or an unknown layer.
     """
-    if sys.platform.startswith("linux") and not (
-        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    ):
-        os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    draw_without_display()
     app = application()
     session = Session(MainThread(), part="tune")
     with tempfile.TemporaryDirectory() as folder:

@@ -13,9 +13,11 @@ from pytestqt.qtbot import QtBot
 from qviz.app.session import Session
 from qviz.ui.main_window import MainWindow
 from qviz.ui.post import MainThread
-from qviz.ui.run import application
+from qviz.ui.run import application, draw_without_display
 from qviz.ui.settings import Settings
 from qviz.ui.theme import Theme
+
+draw_without_display()
 
 
 @pytest.fixture
@@ -37,7 +39,8 @@ def empty_window(qtbot: QtBot, session: Session, settings: Settings) -> Iterator
     qtbot.addWidget(window)
     window.resize(1280, 800)
     window.show()
-    qtbot.waitExposed(window)
+    window.activateWindow()
+    qtbot.waitUntil(window.isActiveWindow)
     yield window
     window.close()
 
