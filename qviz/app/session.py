@@ -14,6 +14,7 @@ from pathlib import Path
 from qviz.app import edits
 from qviz.app.document import PARTS
 from qviz.app.reading import Reading
+from qviz.app.views import Message
 from qviz.errors import QvizError
 from qviz.plan.plan import Plan, Rule, parse_setting, write_plan
 from qviz.quant.scheme import parse_scheme
@@ -144,7 +145,7 @@ class Session(Reading):
             }
         write_plan(document.plan, Path(path), provenance)
         self._document = replace(document, plan_path=str(path), saved_plan=document.plan.key)
-        self._say("info", f"Saved the plan to {Path(path).name}")
+        self._say(Message("info", f"Saved the plan to {Path(path).name}"))
         self._changed("document")
 
     def _present_range(self, slots: Sequence[str]) -> tuple[float, float]:

@@ -8,6 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from qviz.errors import QvizError
+
 Floats = NDArray[np.float64]
 Role = Literal["weight", "input"]
 
@@ -149,6 +151,7 @@ class Message:
 
     level: Literal["info", "warning", "error"]
     text: str
+    error: QvizError | None = None  # what the text says, in its parts
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,9 +87,8 @@ class Work:
         for listener in list(self._listeners):
             listener(frozenset(topics))
 
-    def _say(self, level: str, text: str) -> None:
-        kind = {"info": Message("info", text), "warning": Message("warning", text)}
-        self._messages.append(kind.get(level, Message("error", text)))
+    def _say(self, message: Message) -> None:
+        self._messages.append(message)
         self._changed("messages")
 
     def open_demo(self) -> None:
@@ -132,7 +131,7 @@ class Work:
         )
 
     def _opening_failed(self, error: Exception) -> None:
-        self._say("error", describe(error))
+        self._say(complaint(error))
 
     def _guarded(self, action: Callable[[], object]) -> None:
         """Run something after opening; with lanes its error becomes a message."""
@@ -184,7 +183,7 @@ class Work:
         self._findings = Findings()
         self._history, self._scores = History(), Scores()
         for note in read.model.notes:
-            self._say("info", note)
+            self._say(Message("info", note))
         self._changed(*EVERYTHING)
 
     def _samples_read(self, read: SamplesRead) -> None:
@@ -198,7 +197,7 @@ class Work:
 
     def _float_checked(self, checked: FloatChecked) -> None:
         if checked.parity is not None and not checked.parity.ok:
-            self._say("warning", checked.parity.text)
+            self._say(Message("warning", checked.parity.text))
         self._changed("document", "strip")
 
     def _calibrate(self) -> None:
@@ -246,8 +245,9 @@ class Work:
 
     def _work_failed(self, error: Exception) -> None:
         """The last good number stays, greyed; the strip says what failed."""
-        self._scores.failure = describe(error)
-        self._say("error", self._scores.failure)
+        message = complaint(error)
+        self._scores.failure = message.text
+        self._say(message)
         self._changed("strip")
 
     def evaluate(self, part: Part | None = None, limit: int | None = None) -> Evaluation:
@@ -290,8 +290,8 @@ class Work:
             lane.close()
 
 
-def describe(error: Exception) -> str:
-    """One line for the user."""
+def complaint(error: Exception) -> Message:
+    """What an error says to the user."""
     if isinstance(error, QvizError):
-        return str(error)
-    return f"Something unexpected failed ({type(error).__name__}: {error})"
+        return Message("error", str(error), error)
+    return Message("error", f"Something unexpected failed ({type(error).__name__}: {error})")

@@ -147,11 +147,9 @@ def wait_until_idle(session: Session, with_samples: bool) -> None:
     guard.start(SCREENSHOT_LIMIT_S * 1000)
     timed_out = not _finished(session, with_samples) and loop.exec() == 1
     unsubscribe()
-    errors = [message.text for message in session.messages() if message.level == "error"]
+    errors = [message for message in session.messages() if message.level == "error"]
     if errors:
-        subject, _, rest = errors[-1].partition(": ")
-        cause, _, cure = rest.rstrip(".").partition(". ")
-        raise QvizError(subject, cause, cure)
+        raise errors[-1].error or QvizError("the window", errors[-1].text, "Report this message")
     if timed_out:
         limit = f"measuring took longer than {SCREENSHOT_LIMIT_S} s"
         raise QvizError("screenshot", limit, "Use fewer samples")
