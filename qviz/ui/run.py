@@ -8,7 +8,17 @@ import tempfile
 from pathlib import Path
 from typing import Literal
 
-from PySide6.QtCore import QCoreApplication, QEvent, QEventLoop, QSettings, QSize, QTimer
+from PySide6.QtCore import (
+    QCoreApplication,
+    QEvent,
+    QEventLoop,
+    QMessageLogContext,
+    QSettings,
+    QSize,
+    QTimer,
+    QtMsgType,
+    qInstallMessageHandler,
+)
 from PySide6.QtWidgets import QApplication, QMessageBox
 
 from qviz.app.session import Session
@@ -100,6 +110,7 @@ def screenshot(
     """
     draw_without_display()
     app = application()
+    before = qInstallMessageHandler(_report) if app.platformName() == "offscreen" else None
     session = Session(MainThread(), part="tune")
     with tempfile.TemporaryDirectory() as folder:
         store = QSettings(str(Path(folder, "qviz.ini")), QSettings.Format.IniFormat)
@@ -119,6 +130,14 @@ def screenshot(
         finally:
             window.close()
             session.close()
+            if before is not None:
+                qInstallMessageHandler(before)
+
+
+def _report(_kind: QtMsgType, _context: QMessageLogContext, text: str) -> None:
+    """Pass Qt's messages on, but for the one that every offscreen window causes."""
+    if "propagateSizeHints" not in text:
+        sys.stderr.write(text + "\n")
 
 
 def _select(window: MainWindow, name: str | None) -> None:
