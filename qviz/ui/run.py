@@ -110,7 +110,7 @@ def screenshot(
     """
     draw_without_display()
     app = application()
-    before = qInstallMessageHandler(_report) if app.platformName() == "offscreen" else None
+    before = qInstallMessageHandler(_report)
     session = Session(MainThread(), part="tune")
     with tempfile.TemporaryDirectory() as folder:
         store = QSettings(str(Path(folder, "qviz.ini")), QSettings.Format.IniFormat)
@@ -130,8 +130,7 @@ def screenshot(
         finally:
             window.close()
             session.close()
-            if before is not None:
-                qInstallMessageHandler(before)
+            qInstallMessageHandler(before)
 
 
 def _report(_kind: QtMsgType, _context: QMessageLogContext, text: str) -> None:
