@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -55,8 +56,11 @@ def write_model(tmp_path: Path) -> Callable[..., Path]:
         weights: dict[str, Floats],
         inputs: dict[str, list[int | str]],
         outputs: dict[str, list[int | str]],
+        integers: dict[str, NDArray[np.int64]] | None = None,
+        version: int = 17,
     ) -> Path:
-        return save(tmp_path / name, nodes, weights, inputs, outputs)
+        constants: dict[str, NDArray[Any]] = {**weights, **(integers or {})}
+        return save(tmp_path / name, nodes, constants, inputs, outputs, version)
 
     return write
 
@@ -80,11 +84,12 @@ def write_mlp(path: Path) -> Path:
 def save(
     path: Path,
     nodes: list[onnx.NodeProto],
-    weights: dict[str, Floats],
+    weights: Mapping[str, NDArray[Any]],
     inputs: dict[str, list[int | str]],
     outputs: dict[str, list[int | str]],
+    version: int = 17,
 ) -> Path:
-    """Save float inputs and outputs, opset 17."""
+    """Save float inputs and outputs under an opset version."""
     graph = helper.make_graph(
         nodes,
         "graph",
@@ -92,6 +97,6 @@ def save(
         [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in outputs.items()],
         [numpy_helper.from_array(array, name) for name, array in weights.items()],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", version)], ir_version=8)
     onnx.save(model, path)
     return path

@@ -11,7 +11,7 @@ from torch import Tensor
 from qviz.app.views import DistributionView, Floats
 from qviz.model.model import Model
 from qviz.model.slots import Slot
-from qviz.quant.error import measure_error
+from qviz.quant.error import SlotError, measure_error
 from qviz.quant.grids import Encoding, fake_quantize
 from qviz.quant.scheme import Scheme
 from qviz.quant.statistics import CHANNEL_HALF, HALF, Points, TensorStats
@@ -57,8 +57,12 @@ def distribution_view(
     stats: TensorStats,
     encoding: Encoding | None,
     channel: int | None,
+    exact: SlotError | None = None,
 ) -> DistributionView:
-    """Histogram, grid and errors of a slot, or of one of its channels."""
+    """Histogram, grid and errors of a slot, or of one of its channels.
+
+    `exact` are errors measured on all values; without them those of the drawn points are shown.
+    """
     if channel is not None and not 0 <= channel < stats.channels:
         channel = None
     points, row = _points(stats, encoding, channel)
@@ -78,7 +82,7 @@ def distribution_view(
     if encoding is None:
         return _replaced(view, common)
     grid = encoding if row is None else _one_channel(encoding, row)
-    error = measure_error(points, grid)
+    error = exact or measure_error(points, grid)
     single = channel is not None or encoding.axis is None
     shown = channel or 0
     quantized = fake_quantize(points.values, _over_rows(grid))

@@ -133,8 +133,16 @@ def _range_words(scheme: Scheme) -> str:
 
 def set_clip(model: Model, plan: Plan, slots: Sequence[str], low: float, high: float) -> Plan:
     """Set the range by hand; it is widened to contain zero."""
-    value = f"{min(low, 0.0)!r}..{max(high, 0.0)!r}"
-    return set_field(model, plan, slots, "clip", value)
+    return set_field(model, plan, slots, "clip", _clip_words(low, high))
+
+
+def clipped(scheme: Scheme, low: float, high: float) -> Scheme:
+    """An integer scheme with its range set by hand, widened to contain zero."""
+    return parse_scheme(_respelled(scheme, "clip", _clip_words(low, high)))
+
+
+def _clip_words(low: float, high: float) -> str:
+    return f"{min(low, 0.0)!r}..{max(high, 0.0)!r}"
 
 
 def reset(model: Model, plan: Plan, slots: Sequence[str]) -> Plan:

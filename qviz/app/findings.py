@@ -28,6 +28,8 @@ def learn(findings: Findings, found: Finding) -> Findings:
                 calibrating=found.total,
             )
             return _without_measures(fresh, lambda group: group in found.statistics)
+        case SlotMeasured() if findings.statistics.get(found.group) is not found.source:
+            return findings  # of statistics that have changed since
         case SlotMeasured():
             key = (found.group, found.scheme)
             return replace(

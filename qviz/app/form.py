@@ -111,7 +111,7 @@ def _facts(
         if scales.numel() > 1:
             text = f"{float(scales.min()):.3g} … {float(scales.max()):.3g}"
         facts.append(("Scale", text))
-        zeros = sorted({int(zero) for zero in encoding.zero_point})
+        zeros = encoding.zero_point.unique().tolist()
         facts.append(("Zero point", f"{zeros[0]}" if len(zeros) == 1 else "per channel"))
         facts.append(("Codes", f"{encoding.qmin} … {encoding.qmax}"))
     error = findings.errors.get((slot.group, scheme))

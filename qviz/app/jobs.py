@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
+CLOSE_S = 1.0  # how long closing waits for the operator a lane is in; its thread is a daemon
 Post = Callable[[Callable[[], None]], None]
 
 
@@ -168,7 +169,7 @@ class ThreadLane:
         """Cancel and end the thread, waiting for the operator it is in."""
         self.cancel()
         self._queue.put(None)
-        self._thread.join(timeout=5.0)
+        self._thread.join(timeout=CLOSE_S)
 
     def _work(self) -> None:
         while (run := self._queue.get()) is not None:

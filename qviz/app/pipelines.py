@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,17 +10,17 @@ from qviz.app.document import Document, Findings
 from qviz.app.jobs import Step, Token
 from qviz.data.parts import Split, split_samples
 from qviz.data.samples import Samples, read_npz
-from qviz.engine.calibrate import Calibration, calibrate, weight_statistics
+from qviz.engine.calibrate import calibrate, weight_statistics
 from qviz.engine.chunks import feeder
 from qviz.engine.evaluate import evaluate
 from qviz.engine.execute import Executor
-from qviz.engine.trace import check_float, trace_macs
+from qviz.engine.trace import check_float, check_labels, trace_macs
 from qviz.errors import QvizError
 from qviz.model.model import Model
-from qviz.model.parity import Parity
+from qviz.model.parity import Parity, check_operators
 from qviz.model.read_onnx import read_onnx
 from qviz.plan.plan import Plan
-from qviz.plan.resolve import schemes
+from qviz.plan.resolve import resolve, schemes
 from qviz.quant.error import SlotError, measure_error
 from qviz.quant.grids import Encoding
 from qviz.quant.ranges import find_encoding
@@ -67,56 +67,75 @@ class SlotMeasured:
     scheme: Scheme
     encoding: Encoding
     error: SlotError
+    source: TensorStats  # the statistics it was found from
 
 
 def open_model(path: Path, token: Token) -> Iterator[Step]:
     """Read a model, measure its weights, check it on synthetic inputs."""
     yield Step(0, 0)
     model = read_onnx(path)
+    check_operators(model)
     yield Step(0, 0, ModelRead(model))
-    total = sum(slot.role == "weight" for slot in model.slots.values()) + 1
+    yield from _measure_weights(model, frozenset(), token)
+    yield Step(1, 1, _checked(model, None, token))
+
+
+def _measure_weights(model: Model, known: Container[str], token: Token) -> Iterator[Step]:
+    """Statistics of the weights whose groups are not `known`."""
+    groups = {slot.group for slot in model.slots.values() if slot.role == "weight"}
+    missing = {group for group in groups if group not in known}
     statistics: dict[str, TensorStats] = {}
-    for done, (group, stats) in enumerate(weight_statistics(model), 1):
+    for group, stats in weight_statistics(model, missing):
         if token.cancelled():
             return
         statistics[group] = stats
-        yield Step(done, total)
-    yield Step(total - 1, total, WeightsMeasured(statistics))
-    yield Step(total, total, _checked(model, None))
+        yield Step(len(statistics), len(missing) + 1)
+    if statistics:
+        yield Step(len(missing), len(missing) + 1, WeightsMeasured(statistics))
 
 
-def open_samples(path: Path, model: Model, seed: int) -> Iterator[Step]:
+def open_samples(
+    path: Path, model: Model, seed: int, findings: Findings, token: Token
+) -> Iterator[Step]:
     """Read samples, see that they fit the model, split them, check the float model on a few.
+
+    The weights come first where opening the model was cut short before they were measured.
 
     Raises:
         QvizError: an unreadable file, or samples that do not fit the model.
     """
     yield Step(0, 0)
+    yield from _measure_weights(model, findings.statistics, token)
     samples = read_npz(path)
-    feeder(model, samples, None)
+    check_labels(model, samples)
     yield Step(1, 2, SamplesRead(samples, split_samples(samples, seed)))
-    yield Step(2, 2, _checked(model, samples))
+    yield Step(2, 2, _checked(model, samples, token))
 
 
-def _checked(model: Model, samples: Samples | None) -> FloatChecked:
+def _checked(model: Model, samples: Samples | None, token: Token) -> FloatChecked:
     try:
-        macs = trace_macs(model, samples)
+        macs = trace_macs(model, samples, token.cancelled)
     except QvizError as error:
         return FloatChecked(None, None, f"not run yet: {error.cause}")
     parity = check_float(model, samples)
     return FloatChecked(macs, parity, "")
 
 
-def calibrate_inputs(executor: Executor, document: Document, token: Token) -> Iterator[Step]:
+def calibrate_inputs(
+    executor: Executor, document: Document, findings: Findings, token: Token
+) -> Iterator[Step]:
     """Stream the calibration part into statistics of the input slots."""
     samples, split = document.samples, document.split
     if samples is None or split is None:
         return
-    feed = feeder(executor.model, samples, None)
-    latest: Calibration | None = None
+    feed = feeder(executor.model, samples, _macs_per_sample(findings))
     rows = split.calibration
-    for latest in calibrate(executor.model, executor.runtime, feed, rows, token.cancelled):
-        yield Step(latest.samples, latest.total, latest)
+    for found in calibrate(executor.model, executor.runtime, feed, rows, token.cancelled):
+        yield Step(found.samples, found.total, found)
+
+
+def _macs_per_sample(findings: Findings) -> int | None:
+    return None if findings.macs is None else sum(findings.macs.values())
 
 
 def measure_slots(
@@ -140,9 +159,8 @@ def measure_slot(stats: TensorStats, group: str, scheme: Scheme) -> SlotMeasured
     """One encoding and its error."""
     encoding = find_encoding(stats, scheme)
     per_channel = encoding.axis is not None
-    return SlotMeasured(
-        group, scheme, encoding, measure_error(stats.points(channel=per_channel), encoding)
-    )
+    error = measure_error(stats.points(channel=per_channel), encoding)
+    return SlotMeasured(group, scheme, encoding, error, stats)
 
 
 def evaluate_plan(
@@ -162,16 +180,11 @@ def evaluate_plan(
         yield Step(0, 0, step.payload)
     if document.samples is None or document.split is None or not findings.calibration_done:
         return
-    encodings = {
-        name: known[(model.slots[name].group, scheme)]
-        for name, scheme in schemes(model, document.plan).items()
-        if (model.slots[name].group, scheme) in known
-    }
-    macs = None if findings.macs is None else sum(findings.macs.values())
+    encodings = resolve(model, document.plan, findings.statistics, known).encodings
     rows = document.split.indices(document.part)
     for evaluation in evaluate(
         executor,
-        feeder(model, document.samples, macs),
+        feeder(model, document.samples, _macs_per_sample(findings)),
         encodings,
         rows,
         document.part,

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from qviz.app.distribution import distribution_view, empty_view
 from qviz.app.document import PARTS, Document, Findings
-from qviz.app.pipelines import measure_slot
 from qviz.app.views import DistributionView, DocumentView, Role
 from qviz.model.model import Model
 from qviz.plan.resolve import schemes
 from qviz.quant.grids import Encoding
+from qviz.quant.ranges import find_encoding
 from qviz.quant.scheme import Scheme
 
 INSTANT_VALUES = 200_000  # weights up to this size get a searched range in the frame of the edit
@@ -59,7 +59,8 @@ def slot_view(
     if stats is None:
         return empty_view(model, slot, scheme, _why_empty(document, slot.role))
     encoding = None if scheme.is_float else _encoding(findings, slot.group, scheme, live)
-    return distribution_view(model, slot, scheme, stats, encoding, channel)
+    exact = findings.errors.get((slot.group, scheme)) if channel is None else None
+    return distribution_view(model, slot, scheme, stats, encoding, channel, exact)
 
 
 def _why_empty(document: Document, role: Role) -> str:
@@ -79,7 +80,7 @@ def _encoding(findings: Findings, group: str, scheme: Scheme, live: bool) -> Enc
     values = 0 if stats.exact is None else stats.exact.numel()
     if live and scheme.range in ("mse", "percentile") and values > INSTANT_VALUES:
         return None
-    return measure_slot(stats, group, scheme).encoding
+    return find_encoding(stats, scheme)
 
 
 def completions(role: Role) -> tuple[str, ...]:

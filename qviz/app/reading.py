@@ -22,8 +22,9 @@ from qviz.app.views import (
 )
 from qviz.app.work import Work
 from qviz.engine.memo import Memo
+from qviz.errors import QvizError
 from qviz.model.model import Model
-from qviz.plan.cost import Cost, cost_of
+from qviz.plan.cost import Cost, cost_of_schemes
 from qviz.plan.plan import Plan
 from qviz.quant.scheme import Scheme
 
@@ -62,14 +63,21 @@ class Reading(Work):
 
     def cost(self) -> Cost | None:
         """Bytes and BOPs of the plan; None when nothing is open."""
-        model = self._document.model
+        model, macs = self._document.model, self._findings.macs
         if model is None:
             return None
-        key = (id(model), self._document.plan, id(self._findings.macs))
-        if self._cost is None or self._cost[0] != key:
-            cost = cost_of(model, self._document.plan, self._findings.macs)
-            self._cost = (key, cost)
-        return self._cost[1]
+        schemes = self._schemes()
+        if self._cost is None or self._cost[0] is not schemes or self._cost[1] is not macs:
+            self._cost = (schemes, macs, cost_of_schemes(model, schemes, macs))
+        return self._cost[2]
+
+    def _schemes(self) -> dict[str, Scheme]:
+        """The scheme of every slot, worked out once per plan."""
+        model, plan = self._document.model, self._document.plan
+        known = self._planned
+        if known is None or known[0] is not model or known[1] is not plan:
+            known = self._planned = (model, plan, plan_schemes(self._document))
+        return known[2]
 
     def document(self) -> DocumentView:
         """What is open, for the title, the header and the actions."""
@@ -81,18 +89,21 @@ class Reading(Work):
         cost = self.cost()
         if cost is None:
             return ()
-        return layer_rows(self._document, self._findings, cost, plan_schemes(self._document))
+        return layer_rows(self._document, self._findings, cost, self._schemes())
 
     def strip(self) -> Strip:
         """The number strip."""
+        key = self._score_key()
         return number_strip(
             self._document,
             self._findings,
             self.cost(),
             self._scores.shown,
             failure=self._scores.failure,
-            running=self._lanes["evaluate"].job() is not None,
-            current=self._scores.is_current(self._score_key()),
+            running=not self._idle("evaluate"),
+            calibrating=not (self._idle("open") and self._idle("calibrate")),
+            current=self._scores.is_current(key),
+            complete=self._scores.is_complete(key),
         )
 
     def jobs(self) -> tuple[JobView, ...]:
@@ -118,20 +129,28 @@ class Reading(Work):
         if model is None:
             return empty_form()
         self._watched = frozenset(model.slots[name].group for name in slots if name in model.slots)
-        values = plan_schemes(self._document)
+        values = self._schemes()
         return scheme_form(self._document, self._findings, model, slots, values)
 
     def distribution(self, slot: str, channel: int | None = None) -> DistributionView:
-        """The histogram of a slot with its grid."""
-        model = self._require_model()
-        return self._view(slot, plan_schemes(self._document)[model.slots[slot].name], channel)
+        """The histogram of a slot with its grid.
+
+        Raises:
+            QvizError: the open model has no such slot.
+        """
+        return self._view(slot, self._scheme_of(slot), channel)
 
     def preview_clip(
         self, slot: str, low: float, high: float, channel: int | None = None
     ) -> DistributionView:
         """The same with another clip range, while a line is dragged; changes nothing."""
-        plan = edits.set_clip(self._require_model(), self._document.plan, [slot], low, high)
-        return self._view(slot, plan.overrides[slot], channel)
+        return self._view(slot, edits.clipped(self._scheme_of(slot), low, high), channel)
+
+    def _scheme_of(self, slot: str) -> Scheme:
+        known = self._schemes()
+        if slot not in known:
+            raise QvizError(f"slot '{slot}'", "the model has no such slot", "Choose a listed layer")
+        return known[slot]
 
     def _view(self, name: str, scheme: Scheme, channel: int | None) -> DistributionView:
         model, document = self._require_model(), self._document

@@ -33,6 +33,10 @@ class Scores:
         if evaluation.samples >= target:
             self._finished[key] = evaluation
 
+    def is_complete(self, key: ScoreKey) -> bool:
+        """Whether a finished evaluation of this very plan, part and limit is known."""
+        return key in self._finished
+
     def is_current(self, key: ScoreKey) -> bool:
         """Whether what is shown was scored under this very plan, part and limit."""
         return self._shown_key == key

@@ -23,6 +23,14 @@ from qviz.quant.scheme import parse_scheme
 class Session(Reading):
     """A model, its samples and a plan, with everything qviz knows about them."""
 
+    def __repr__(self) -> str:
+        """What is open, for a notebook."""
+        view = self.document()
+        if not view.model_name:
+            return "<qviz Session, nothing open>"
+        samples = f", {view.samples_count} samples" if view.samples_count else ""
+        return f"<qviz Session {view.model_name}, {view.layers} layers{samples}>"
+
     def set_scheme(self, slots: Sequence[str], spelling: str) -> None:
         """Give slots one scheme by its spelling."""
         scheme = parse_scheme(spelling)

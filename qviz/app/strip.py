@@ -18,9 +18,11 @@ def number_strip(
     *,
     failure: str,
     running: bool,
+    calibrating: bool,
     current: bool,
+    complete: bool,
 ) -> Strip:
-    """`current` says that `shown` belongs to the plan as it stands."""
+    """`current`: `shown` belongs to the plan as it stands; `complete`: it saw all it should."""
     if document.model is None or cost is None:
         return Strip("empty", message="Open a model to begin")
     strip = Strip(
@@ -52,9 +54,11 @@ def number_strip(
     if document.samples is None:
         return replace(strip, state="no samples", message="Open samples to see the accuracy")
     if not findings.calibration_done:
-        return replace(strip, message="Calibrating the inputs")
+        if calibrating:
+            return replace(strip, message="Calibrating the inputs")
+        return replace(strip, state="cancelled", message="Calibration stopped; an edit resumes it")
     if running:
         return replace(strip, state="running")
-    if shown is None:
-        return strip
-    return replace(strip, state="done" if current else "waiting")
+    if shown is not None and current and complete:
+        return replace(strip, state="done")
+    return replace(strip, state="cancelled", message="Evaluation stopped; an edit starts it again")

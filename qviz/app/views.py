@@ -12,6 +12,7 @@ from qviz.errors import QvizError
 
 Floats = NDArray[np.float64]
 Role = Literal["weight", "input"]
+Part = Literal["calibration", "tune", "confirm", "all"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class DistributionView:
 class Strip:
     """The number strip: what the plan scores and costs."""
 
-    state: Literal["empty", "no samples", "waiting", "running", "done", "failed"]
+    state: Literal["empty", "no samples", "waiting", "running", "cancelled", "done", "failed"]
     metric: str = ""  # "top-1", "agreement with float"
     unit: str = "%"
     part: str = "tune"

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from qviz.app.document import Document, Findings
+from qviz.app.document import PARTS, Document, Findings
 from qviz.app.findings import forget_inputs, learn
 from qviz.app.history import History
 from qviz.app.jobs import InlineLane, Job, Lane, Post, ThreadLane
@@ -38,6 +38,7 @@ from qviz.errors import QvizError
 from qviz.model.model import Model
 from qviz.plan.cost import Cost
 from qviz.plan.plan import Plan, check_plan, read_plan
+from qviz.quant.scheme import Scheme
 
 Listener = Callable[[frozenset[str]], None]
 EVERYTHING = frozenset({"document", "rows", "distribution", "strip", "jobs", "messages"})
@@ -63,10 +64,11 @@ class Work:
         self._history = History()
         self._scores = Scores()
         self._messages: list[Message] = []
-        self._limit = limit
+        self._limit = _checked_limit(limit)
         self._memo = Memo() if memo_budget is None else Memo(memo_budget)
         self._executor: Executor | None = None
-        self._cost: tuple[object, Cost] | None = None
+        self._planned: tuple[Model | None, Plan, dict[str, Scheme]] | None = None
+        self._cost: tuple[dict[str, Scheme], Mapping[int, int] | None, Cost] | None = None
         self._watched: frozenset[str] = frozenset()
         self._live = post is not None
         if self._live:  # one core is the window's
@@ -81,7 +83,12 @@ class Work:
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Be told which topics changed; returns the function that ends it."""
         self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+
+        def unsubscribe() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+        return unsubscribe
 
     def _changed(self, *topics: str) -> None:
         for listener in list(self._listeners):
@@ -119,12 +126,12 @@ class Work:
 
     def open_samples(self, samples: str | Path) -> None:
         """Open samples for the model that is open."""
-        model = self._require_model()
+        model, findings = self._require_model(), self._findings
         path = Path(samples)
         seed = self._document.seed
         self._lanes["open"].restart(
             f"Opening {path.name}",
-            lambda _token: open_samples(path, model, seed),
+            lambda token: open_samples(path, model, seed, findings, token),
             self._receive,
             self._opening_failed,
             self._calibrate,
@@ -132,6 +139,7 @@ class Work:
 
     def _opening_failed(self, error: Exception) -> None:
         self._say(complaint(error))
+        self._evaluate()  # what was open goes on where it was interrupted
 
     def _guarded(self, action: Callable[[], object]) -> None:
         """Run something after opening; with lanes its error becomes a message."""
@@ -201,12 +209,12 @@ class Work:
         self._changed("document", "strip")
 
     def _calibrate(self) -> None:
-        executor, document = self._executor, self._document
+        executor, document, findings = self._executor, self._document, self._findings
         if executor is None or document.samples is None:
             return
         self._lanes["calibrate"].restart(
             "Calibrating",
-            lambda token: calibrate_inputs(executor, document, token),
+            lambda token: calibrate_inputs(executor, document, findings, token),
             self._receive,
             self._work_failed,
             self._calibration_finished,
@@ -218,9 +226,19 @@ class Work:
         self._evaluate()
 
     def _evaluate(self) -> None:
-        """Start scoring the plan, unless its number is known or nothing is open."""
-        if self._live:
-            self._start_evaluation()
+        """Start scoring the plan, unless its number is known or nothing is open.
+
+        A calibration that was stopped is taken up again first.
+        """
+        if not self._live:
+            return
+        stopped = self._document.samples is not None and not self._findings.calibration_done
+        if stopped and self._idle("open") and self._idle("calibrate"):
+            self._calibrate()
+        self._start_evaluation()
+
+    def _idle(self, lane: str) -> bool:
+        return self._lanes[lane].job() is None
 
     def _start_evaluation(self) -> None:
         executor, document, findings = self._executor, self._document, self._findings
@@ -253,6 +271,8 @@ class Work:
     def evaluate(self, part: Part | None = None, limit: int | None = None) -> Evaluation:
         """Score the plan now and return the number; for notebooks and the command line.
 
+        `part` and `limit` (samples to score at most) stay chosen for later calls.
+
         Raises:
             QvizError: nothing is open, or the samples and the model do not fit.
         """
@@ -263,12 +283,14 @@ class Work:
             raise QvizError(
                 "samples", "there are none to evaluate on", "Open some with samples=FILE"
             )
+        if part is not None and part not in PARTS:
+            raise QvizError(f"part '{part}'", "there is no such part", "Use tune, all or confirm")
         if part is not None:
             self._document = replace(self._document, part=part)
-        self._limit = self._limit if limit is None else limit
+        self._limit = self._limit if limit is None else _checked_limit(limit)
         self._start_evaluation()
-        if self._scores.shown is None:
-            raise QvizError("evaluate", "no sample was scored", "Use a limit of at least 1")
+        if self._scores.shown is None or not self._scores.is_current(self._score_key()):
+            raise QvizError("evaluate", "no sample was scored", "Open samples first")
         return self._scores.shown
 
     def _require_model(self) -> Model:
@@ -287,7 +309,15 @@ class Work:
         """End all work."""
         self._listeners.clear()
         for lane in self._lanes.values():
+            lane.cancel()
+        for lane in self._lanes.values():
             lane.close()
+
+
+def _checked_limit(limit: int | None) -> int | None:
+    if limit is not None and limit < 1:
+        raise QvizError(f"limit {limit}", "no sample would be scored", "Use at least 1")
+    return limit
 
 
 def complaint(error: Exception) -> Message:

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from qviz.app.jobs import Job
 from qviz.app.session import Session
 from qviz.app.summary import summary
+from qviz.app.views import Part
 from qviz.cli.report import write_report
 from qviz.cli.tables import layer_table, number_lines
 from qviz.engine.evaluate import Evaluation
@@ -32,7 +33,7 @@ def run_plan(
     plan: str | None,
     limit: int | None,
     seed: int,
-    part: str,
+    part: Part,
     json_file: str | None,
     save_plan: Path | None,
     screenshot: Path | None,
@@ -58,7 +59,8 @@ def run_plan(
     if save_plan is not None:
         session.save_plan(save_plan)
     if screenshot is not None:
-        _screenshot_of(session, screenshot, theme=theme, size=size, select=select, part=part)
+        picture = {"theme": theme, "size": size, "select": select}
+        _screenshot_of(session, screenshot, **picture, part=part, seed=seed, limit=limit)
 
 
 def run_demo(model: str, samples: str, out: Path) -> None:

@@ -31,7 +31,8 @@ class Split:
     def indices(self, part: Part) -> Indices:
         """Sample indices of a part, in evaluation order."""
         if part == "all":
-            return np.concatenate([self.calibration, self.tune, self.confirm])
+            # Calibration samples come last: the first ones scored did not choose any range.
+            return np.concatenate([self.tune, self.confirm, self.calibration])
         return {"calibration": self.calibration, "tune": self.tune, "confirm": self.confirm}[part]
 
 

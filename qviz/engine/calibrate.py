@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -78,10 +78,10 @@ def _input_slots(model: Model) -> dict[int, list[tuple[int, str, int | None]]]:
     return watched
 
 
-def weight_statistics(model: Model) -> Iterator[tuple[str, TensorStats]]:
-    """(group, statistics) of every weight slot, the values kept for exact errors."""
-    seen: set[str] = set()
+def weight_statistics(model: Model, groups: Collection[str]) -> Iterator[tuple[str, TensorStats]]:
+    """(group, statistics) of the weight slots in `groups`, the values kept for exact errors."""
+    left = set(groups)
     for slot in model.slots.values():
-        if slot.role == "weight" and slot.group not in seen:
-            seen.add(slot.group)
+        if slot.group in left:
+            left.remove(slot.group)
             yield slot.group, measure(model.constants[slot.value], slot.axis, keep=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from qviz.data.parts import Indices, Part, require_samples
-from qviz.engine.chunks import Feeder
+from qviz.engine.chunks import Chunk, Feeder
 from qviz.engine.estimate import wilson
 from qviz.engine.execute import Encodings, Executor
 from qviz.engine.metrics import Metric, is_classifier, predictions, propose
@@ -52,11 +52,12 @@ class Evaluation:
 class _Tally:
     """What has been seen so far."""
 
-    scores: list[Tensor] = field(default_factory=list)
-    float_scores: list[Tensor] = field(default_factory=list)
+    score: float = 0.0  # sums over the samples
+    float_score: float = 0.0
     rows: list[Indices] = field(default_factory=list)
-    classes: list[Tensor] = field(default_factory=list)
+    classes: list[Tensor] = field(default_factory=list)  # where a sample has one class
     float_classes: list[Tensor] = field(default_factory=list)
+    flips: int | None = None
     signal: float = 0.0
     noise: float = 0.0
 
@@ -88,23 +89,23 @@ def evaluate(
         with torch.inference_mode():
             chunk = feeder.chunk(chunk_rows)
             reference = chunk.trimmed(
-                _first_output(executor.run(chunk, {}, float_keys, cancelled), len(chunk_rows))
+                _first_output(executor.run(chunk, {}, float_keys, cancelled), chunk)
             )
             if metric is None:
                 metric = propose(reference, labels, feeder.samples.name)
             output = chunk.trimmed(
-                _first_output(executor.run(chunk, encodings, keys, cancelled), len(chunk_rows))
+                _first_output(executor.run(chunk, encodings, keys, cancelled), chunk)
             )
             chunk_labels = None if labels is None else torch.from_numpy(labels[chunk_rows])
             _count(tally, metric, output, reference, chunk_labels, chunk_rows)
         yield _summary(tally, metric, part, len(rows))
 
 
-def _first_output(outputs: dict[str, object], rows: int) -> Tensor:
+def _first_output(outputs: dict[str, object], chunk: Chunk) -> Tensor:
     """The first tensor output, with one row per sample."""
     for name, value in outputs.items():
         if isinstance(value, Tensor) and value.is_floating_point():
-            if value.ndim and value.shape[0] >= rows:
+            if value.ndim and value.shape[0] == len(chunk.rows) + chunk.padded:
                 return value.float()
             raise QvizError(
                 f"output '{name}'",
@@ -126,34 +127,34 @@ def _count(
 ) -> None:
     tally.rows.append(rows)
     if is_classifier(reference):
-        tally.classes.append(predictions(output))
-        tally.float_classes.append(predictions(reference))
+        classes, float_classes = predictions(output), predictions(reference)
+        differs = (classes != float_classes).reshape(len(classes), -1).any(1)
+        tally.flips = (tally.flips or 0) + int(differs.sum())
+        if classes.ndim == 1:
+            tally.classes.append(classes)
+            tally.float_classes.append(float_classes)
     if metric.score is None:
         tally.signal += float(reference.double().square().sum())
         tally.noise += float((reference.double() - output.double()).square().sum())
         return
-    tally.scores.append(metric.score(output, reference, labels))
-    tally.float_scores.append(metric.score(reference, reference, labels))
+    tally.score += float(metric.score(output, reference, labels).sum())
+    tally.float_score += float(metric.score(reference, reference, labels).sum())
 
 
 def _summary(tally: _Tally, metric: Metric, part: Part, total: int) -> Evaluation:
     rows = np.concatenate(tally.rows)
     classes = torch.cat(tally.classes).numpy() if tally.classes else None
     float_classes = torch.cat(tally.float_classes).numpy() if tally.float_classes else None
-    flips = None
-    if classes is not None and float_classes is not None:
-        differs = (classes != float_classes).reshape(len(classes), -1)
-        flips = int(differs.any(1).sum())
     exact = len(rows) == total
     if metric.score is None:
         value = _sqnr_db(tally.signal, tally.noise)
         low = high = value if exact else None
         float_value, delta = inf, None
     else:
-        mean = float(torch.cat(tally.scores).mean())
+        mean = tally.score / len(rows)
         low_share, high_share = wilson(mean, len(rows), total)
         value, low, high = 100.0 * mean, 100.0 * low_share, 100.0 * high_share
-        float_value = 100.0 * float(torch.cat(tally.float_scores).mean())
+        float_value = 100.0 * tally.float_score / len(rows)
         delta = value - float_value
     return Evaluation(
         metric=metric.name,
@@ -164,7 +165,7 @@ def _summary(tally: _Tally, metric: Metric, part: Part, total: int) -> Evaluatio
         high=high,
         float_value=float_value,
         delta=delta,
-        flips=flips,
+        flips=tally.flips,
         samples=len(rows),
         total=total,
         rows=rows,

@@ -23,6 +23,12 @@ class WorkCancelledError(Exception):
     """The work was cancelled between two operators."""
 
 
+def _compact(value: Tensor) -> Tensor:
+    """A copy of a small view, which would otherwise keep the whole of what it looks at."""
+    held = value.untyped_storage().nbytes()
+    return value.clone() if held > 2 * value.numel() * value.element_size() else value
+
+
 class Executor:
     """Runs one model; keys are those of content-addressed activations."""
 
@@ -129,7 +135,8 @@ class Executor:
                 continue
             values[name] = value
             if name in self._kept and isinstance(value, Tensor):
-                self.memo.put((keys[name], chunk.id), value, time.perf_counter() - started)
+                seconds = time.perf_counter() - started
+                self.memo.put((keys[name], chunk.id), _compact(value), seconds)
 
     def _operand(
         self,

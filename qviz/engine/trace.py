@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -10,6 +10,8 @@ from torch import Tensor
 
 from qviz.data.samples import Samples
 from qviz.engine.chunks import feeder
+from qviz.engine.execute import WorkCancelledError
+from qviz.engine.metrics import propose
 from qviz.errors import QvizError
 from qviz.model.model import Model, Step, Value
 from qviz.model.parity import Parity, check_against_onnxruntime
@@ -20,13 +22,16 @@ CHECKED_SAMPLES = 4
 FREE_SIZES = (64, 512, 16, 1)  # tried in turn for dimensions that the model leaves open
 
 
-def trace_macs(model: Model, samples: Samples | None) -> dict[int, int]:
+def trace_macs(
+    model: Model, samples: Samples | None, cancelled: Callable[[], bool] = lambda: False
+) -> dict[int, int]:
     """MACs per sample of every layer, from a run on one sample or on synthetic inputs.
 
     Raises:
         QvizError: without samples, when an input's rank is unknown.
+        WorkCancelledError: `cancelled()` turned true between two operators.
     """
-    feeds, shapes = _runnable(model, samples)
+    feeds, shapes = _runnable(model, samples, cancelled)
     first = next(iter(feeds.values()), None)
     batch = first.shape[0] if first is not None and first.ndim else 1
     return {index: macs // max(batch, 1) for index, macs in count_macs(model, shapes).items()}
@@ -35,34 +40,56 @@ def trace_macs(model: Model, samples: Samples | None) -> dict[int, int]:
 def check_float(model: Model, samples: Samples | None) -> Parity:
     """Largest difference between qviz's float outputs and onnxruntime's on a few samples."""
     feeds = (
-        _runnable(model, None)[0]
+        _runnable(model, None, lambda: False)[0]
         if samples is None
         else _sample_feeds(model, samples, CHECKED_SAMPLES)
     )
     return check_against_onnxruntime(model, {name: _array(t) for name, t in feeds.items()})
 
 
+def check_labels(model: Model, samples: Samples) -> None:
+    """See that the samples fit the model's inputs, and the labels what it predicts.
+
+    Raises:
+        QvizError: arrays that do not fit, a model that cannot run on them, labels out of range.
+    """
+    feeds = _sample_feeds(model, samples, 1)
+    if samples.labels is None:
+        return
+    with torch.inference_mode():
+        values = Runtime(model).run(feeds)
+    for name in model.outputs:
+        output = values[name]
+        if isinstance(output, Tensor) and output.is_floating_point():
+            propose(output.float(), samples.labels, samples.name)
+            return
+
+
 def _runnable(
-    model: Model, samples: Samples | None
+    model: Model, samples: Samples | None, cancelled: Callable[[], bool]
 ) -> tuple[Mapping[str, Tensor], dict[str, tuple[int, ...]]]:
     """Feeds that the model runs on, and the shapes of all values of that run."""
     if samples is not None:
         feeds = _sample_feeds(model, samples, 1)
-        return feeds, _shapes(model, feeds)
+        return feeds, _shapes(model, feeds, cancelled)
     for free in FREE_SIZES[:-1]:
         try:
             tried = synthetic_feeds(model, free=free)
-            return tried, _shapes(model, tried)
+            return tried, _shapes(model, tried, cancelled)
         except QvizError:
             continue  # this size does not suit the model; the last one's message is the user's
     last = synthetic_feeds(model, free=FREE_SIZES[-1])
-    return last, _shapes(model, last)
+    return last, _shapes(model, last, cancelled)
 
 
-def _shapes(model: Model, feeds: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
+def _shapes(
+    model: Model, feeds: Mapping[str, Tensor], cancelled: Callable[[], bool]
+) -> dict[str, tuple[int, ...]]:
     shapes = {name: tuple(tensor.shape) for name, tensor in feeds.items()}
 
     def observe(step: Step, _inputs: Sequence[Value], outputs: Sequence[Value]) -> None:
+        if cancelled():
+            raise WorkCancelledError
         for name, value in zip(step.outputs, outputs, strict=False):
             if isinstance(value, Tensor):
                 shapes[name] = tuple(value.shape)

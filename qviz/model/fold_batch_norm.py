@@ -61,7 +61,7 @@ def _folded(
     old = torch.zeros(channels, dtype=torch.float64) if bias is None else bias.double()
     if old.numel() not in (1, channels) or (old.dim() > 1 and old.shape[-1] != old.numel()):
         return None
-    beta = _number(layer, "beta", 1.0) if layer.op_type == "Gemm" and bias is not None else 1.0
+    beta = _number(layer, "beta", 1.0) if layer.op_type == "Gemm" else 1.0
     if beta == 0:
         return None
     new = ((old.reshape(-1) * beta - mean) * factor + shift) / beta

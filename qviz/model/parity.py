@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qviz.errors import QvizError
 from qviz.model.model import Model, Value
 from qviz.model.node_session import open_session
+from qviz.model.operators import find_operator
 from qviz.model.runtime import Runtime
 from qviz.model.tensors import from_numpy, to_numpy
 
 _TOLERANCE = 1e-4
+_NATIVE = "onnxruntime.capi.onnxruntime_pybind11_state"
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,37 @@ class Parity:
     text: str
 
 
+def check_operators(model: Model) -> None:
+    """See that every operator means something to us or to onnxruntime.
+
+    Raises:
+        QvizError: an operator that nobody here knows.
+    """
+    needed = {
+        (step.domain, step.op)
+        for step in model.steps
+        if find_operator(step.domain, step.op, step.version) is None
+    }
+    needed -= {(domain, name) for domain, name, *_ in model.graph.functions}
+    schemas = import_module(_NATIVE).get_all_operator_schema  # C code, without annotations
+    known = {(schema.domain, schema.name) for schema in schemas()}
+    unknown = sorted(f"{domain}::{op}" if domain else op for domain, op in needed - known)
+    if unknown:
+        raise QvizError(
+            Path(model.path).name,
+            f"neither qviz nor onnxruntime knows its operator {', '.join(unknown)}",
+            "Export it with operators of the ONNX standard",
+        )
+
+
+def first_line(error: Exception) -> str:
+    """What onnxruntime says, without its status code and C++ source location."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    text = re.sub(r"\[ONNXRuntimeError\] : \d+ : \w+ : ", "", lines[0])
+    text = re.sub(r"\S*/onnxruntime\S*:\d+ .*?\) ", "", text)
+    return text[:200].rstrip(". ")
+
+
 def check_against_onnxruntime(model: Model, feeds: Mapping[str, NDArray[Any]]) -> Parity:
     """Run the original file in onnxruntime, unoptimized, and compare every output with ours."""
     ours = Runtime(model).run({name: from_numpy(array) for name, array in feeds.items()})
@@ -36,8 +73,7 @@ def check_against_onnxruntime(model: Model, feeds: Mapping[str, NDArray[Any]]) -
         names = [output.name for output in session.get_outputs()]
         theirs = dict(zip(names, session.run(names, dict(feeds)), strict=True))
     except Exception as error:
-        first = str(error).strip().splitlines()[0][:200]
-        text = f"onnxruntime could not run this model: {first}"
+        text = f"onnxruntime could not run this model: {first_line(error)}"
         return Parity("", float("nan"), float("nan"), False, text)
     worst = max(
         ((name, *_difference(ours[name], theirs[name])) for name in names),

@@ -35,6 +35,7 @@ def make_step(index: int, node: ir.Node, opsets: Mapping[str, int]) -> Step:
     attributes = {
         name: _attribute(attr) for name, attr in node.attributes.items() if not attr.is_ref()
     }
+    outputs = tuple(value.name or "" for value in node.outputs)
     return Step(
         index=index,
         name=node.name or f"{node.op_type}_{index}",
@@ -42,11 +43,11 @@ def make_step(index: int, node: ir.Node, opsets: Mapping[str, int]) -> Step:
         domain=node.domain,
         version=version,
         inputs=tuple("" if value is None else value.name or "" for value in node.inputs),
-        outputs=tuple(value.name or "" for value in node.outputs),
+        outputs=outputs,
         attributes=attributes,
         captures=tuple(dict.fromkeys(value.name or "" for value in captured(node))),
         node=node,
-        key=_key(node.domain, node.op_type, version, attributes),
+        key=_key(node.domain, node.op_type, version, attributes, outputs),
     )
 
 
@@ -92,8 +93,12 @@ def _attribute(attr: ir.Attr) -> Any:
     return attr.value
 
 
-def _key(domain: str, op: str, version: int, attributes: Mapping[str, Any]) -> str:
-    digest = hashlib.sha256(f"{domain}\0{op}\0{version}".encode())
+def _key(
+    domain: str, op: str, version: int, attributes: Mapping[str, Any], outputs: tuple[str, ...]
+) -> str:
+    """Which outputs are asked for is part of the meaning: Split goes by their number."""
+    asked = "".join("1" if name else "0" for name in outputs)
+    digest = hashlib.sha256(f"{domain}\0{op}\0{version}\0{asked}".encode())
     for name in sorted(attributes):
         digest.update(f"\0{name}\0".encode())
         digest.update(_content(attributes[name]))

@@ -39,7 +39,13 @@ class Cost:
 
 def cost_of(model: Model, plan: Plan, macs: Mapping[int, int] | None) -> Cost:
     """What a plan costs; `macs` per layer index from `count_macs`, None without shapes."""
-    by_slot = schemes(model, plan)
+    return cost_of_schemes(model, schemes(model, plan), macs)
+
+
+def cost_of_schemes(
+    model: Model, by_slot: Mapping[str, Scheme], macs: Mapping[int, int] | None
+) -> Cost:
+    """The same from the scheme of every slot."""
     layers = tuple(_layer_cost(model, layer, by_slot, macs) for layer in model.layers)
     bytes_float = sum(_tensor_bytes(model, name) for name in model.constants)
     saved = 0
@@ -99,9 +105,10 @@ def _weight_bytes(model: Model, name: str, axis: int | None, scheme: Scheme) -> 
 
 
 def count_macs(model: Model, shapes: Shapes) -> dict[int, int]:
-    """Multiply-accumulates per sample of every layer, from the shapes of one float run.
+    """Multiply-accumulates of every layer, from the shapes of one float run.
 
-    `shapes` must come from a batch of one. A layer whose operands' shapes are missing counts 0.
+    They are of the whole batch that `shapes` comes from. A layer whose operands' shapes are
+    missing counts 0.
     """
     return {layer.index: _macs(model, layer, shapes) for layer in model.layers}
 

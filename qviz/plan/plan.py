@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ class Rule:
         return name == layer_name
 
 
+@lru_cache(maxsize=4096)
 def split_pattern(pattern: str) -> tuple[str, Role, str]:
     """`conv1.weight` -> ("conv1", "weight", ""); `lstm.weight.R` -> ("lstm", "weight", "R").
 

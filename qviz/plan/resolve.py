@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from qviz.errors import QvizError
 from qviz.model.model import Model
 from qviz.plan.plan import Plan
 from qviz.quant.grids import Encoding
@@ -25,27 +26,30 @@ def schemes(model: Model, plan: Plan) -> dict[str, Scheme]:
     return plan.schemes(model.slots, {layer.index: layer.name for layer in model.layers})
 
 
-def resolve(model: Model, plan: Plan, statistics: Mapping[str, TensorStats]) -> ResolvedPlan:
-    """Every slot's encoding; `statistics` holds one entry per sharing group."""
-    return ResolvedPlan(dict(resolve_each(model, plan, statistics)))
-
-
-def resolve_each(
+def resolve(
     model: Model,
     plan: Plan,
     statistics: Mapping[str, TensorStats],
     known: Mapping[tuple[str, Scheme], Encoding] | None = None,
-) -> Iterator[tuple[str, Encoding]]:
-    """The same slot by slot; slots of a group share one encoding object.
+) -> ResolvedPlan:
+    """Every slot's encoding; slots of a sharing group have the same one.
 
-    `known` holds encodings found before, by group and scheme.
+    `statistics` holds one entry per group, `known` encodings found before by group and scheme.
+
+    Raises:
+        QvizError: a slot is to be quantized but its values were never seen.
     """
     found = dict(known or {})
+    encodings: dict[str, Encoding] = {}
     for name, scheme in schemes(model, plan).items():
-        group = model.slots[name].group
-        if scheme.is_float or group not in statistics:
+        if scheme.is_float:
             continue
-        key = (group, scheme)
+        key = (model.slots[name].group, scheme)
         if key not in found:
-            found[key] = find_encoding(statistics[group], scheme)
-        yield name, found[key]
+            if key[0] not in statistics:
+                raise QvizError(
+                    name, "its values were never measured", "Keep it in float, or open samples"
+                )
+            found[key] = find_encoding(statistics[key[0]], scheme)
+        encodings[name] = found[key]
+    return ResolvedPlan(encodings)

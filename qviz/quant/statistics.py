@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -58,9 +58,14 @@ class TensorStats:
     def points(self, channel: bool = False, limit: int | None = None) -> Points:
         """The values to measure errors on: exact for weights, bin means for activations.
 
-        `channel` asks for one row per channel (weights only); `limit` prefers the histogram when
-        a weight has more values than that.
+        `channel` asks for one row per channel (weights only). For a weight of more than `limit`
+        values the histogram stands in, or an even subsample of every channel.
         """
+        if channel and self.exact is not None and limit is not None:
+            stride = math.ceil(self.exact.numel() / limit)
+            taken = self.exact[:, ::stride]
+            share = self.exact.shape[1] / taken.shape[1]
+            return Points(taken, torch.full(taken.shape, share, dtype=torch.float64))
         if self.exact is not None and (channel or limit is None or self.exact.numel() <= limit):
             return Points(self.exact if channel else self.exact.reshape(1, -1))
         full = self.bins > 0
@@ -152,7 +157,13 @@ def _channel_bins(index: Tensor, channels: int) -> Tensor | None:
 
 
 def merge(a: TensorStats, b: TensorStats) -> TensorStats:
-    """Statistics of both together; the order does not matter."""
+    """Statistics of both together; the order does not matter.
+
+    When the number of channels differs (the axis turned out to be the batch), channels are
+    given up and the tensor's statistics remain.
+    """
+    if a.minimum.numel() != b.minimum.numel():
+        a, b = _without_channels(a), _without_channels(b)
     exponent = max(a.exponent, b.exponent)
     count = a.count + b.count
     share = b.count / count
@@ -173,6 +184,18 @@ def merge(a: TensorStats, b: TensorStats) -> TensorStats:
         bins=_coarsened(a.bins, exponent - a.exponent) + _coarsened(b.bins, exponent - b.exponent),
         sums=_coarsened(a.sums, exponent - a.exponent) + _coarsened(b.sums, exponent - b.exponent),
         channel_bins=channel_bins,
+    )
+
+
+def _without_channels(stats: TensorStats) -> TensorStats:
+    return replace(
+        stats,
+        axis=None,
+        minimum=stats.minimum.amin(0, keepdim=True),
+        maximum=stats.maximum.amax(0, keepdim=True),
+        mean=stats.mean.mean(0, keepdim=True),
+        square=stats.square.mean(0, keepdim=True),
+        channel_bins=None,
     )
 
 

@@ -107,9 +107,13 @@ class DistributionPane(Card):
             if cell is None:
                 panel.show_nothing(NO_SLOT[role] if self._row else "Choose a layer")
                 continue
-            slot = self._slot.get(role, cell.slots[0])
+            slot = self._slot_of(cell, role)
+            try:
+                view = self._session.distribution(slot, self._channel.get(slot))
+            except QvizError:  # another model is open: its rows arrive with the next repaint
+                panel.show_nothing("")
+                continue
             panel.show_slots(cell.slots, slot)
-            view = self._session.distribution(slot, self._channel.get(slot))
             panel.show_view(view, mirrored=symmetric(view))
 
     def _cell(self, role: Role) -> Cell | None:
@@ -119,7 +123,11 @@ class DistributionPane(Card):
 
     def _current(self, role: Role) -> str | None:
         cell = self._cell(role)
-        return None if cell is None else self._slot.get(role, cell.slots[0])
+        return None if cell is None else self._slot_of(cell, role)
+
+    def _slot_of(self, cell: Cell, role: Role) -> str:
+        picked = self._slot.get(role)
+        return picked if picked in cell.slots else cell.slots[0]
 
     def _pick_channel(self, role: Role, channel: int) -> None:
         slot = self._current(role)

@@ -28,14 +28,21 @@ class Files(QObject):
     pending_changed = Signal(str)
     recent_changed = Signal()
 
-    def __init__(self, session: Session, settings: Settings, window: QWidget) -> None:
-        """Dialogs belong to `window`."""
+    def __init__(
+        self,
+        session: Session,
+        settings: Settings,
+        window: QWidget,
+        may_leave: Callable[[], bool],
+    ) -> None:
+        """Dialogs belong to `window`; `may_leave` is asked before another model is opened."""
         super().__init__(window)
         self._session = session
         self._settings = settings
         self._window = window
+        self._may_leave = may_leave
         self._folder = ""
-        self.pending = ""  # samples chosen before their model
+        self.pending = ""  # samples chosen before their model was open
 
     # dialogs
 
@@ -84,23 +91,31 @@ class Files(QObject):
 
     # paths
 
-    def open_model(self, path: str, samples: str = "") -> None:
-        """Open a model, with the samples that were chosen for it."""
-        chosen = samples or self.pending
-        self._set_pending("")
-        self._try(lambda: self._session.open(path, chosen or None))
+    def open_model(self, path: str, samples: str = "", plan: str = "") -> None:
+        """Open a model, with the samples and the plan that were chosen for it."""
+        if self._may_leave():
+            chosen = samples or self.pending
+            self._set_pending("")
+            self._try(lambda: self._session.open(path, chosen or None, plan or None))
 
     def open_samples(self, path: str) -> None:
-        """Open samples for the open model, or keep them until one is opened."""
-        if self._session.document().model_name:
-            self._try(lambda: self._session.open_samples(path))
-        else:
-            self._set_pending(path)
+        """Open samples for the open model, or keep them until one is open and measured."""
+        self._set_pending(path)
+        self.open_pending()
+
+    def open_pending(self) -> None:
+        """Open the samples that were kept, unless their model is still missing or being opened."""
+        opening = any(job.lane == "open" for job in self._session.jobs())
+        if self.pending and self._session.document().model_name and not opening:
+            samples = self.pending
+            self._set_pending("")
+            self._try(lambda: self._session.open_samples(samples))
 
     def open_demo(self) -> None:
         """Open the bundled model and samples."""
-        self._set_pending("")
-        self._try(self._session.open_demo)
+        if self._may_leave():
+            self._set_pending("")
+            self._try(self._session.open_demo)
 
     def open_plan(self, path: str) -> None:
         """Replace the plan by a saved one."""
@@ -113,10 +128,11 @@ class Files(QObject):
     def open_dropped(self, dropped: Dropped) -> None:
         """Open what was dropped on the window."""
         if dropped.model:
-            self.open_model(dropped.model, dropped.samples)
-        elif dropped.samples:
+            self.open_model(dropped.model, dropped.samples, dropped.plan)
+            return
+        if dropped.samples:
             self.open_samples(dropped.samples)
-        if dropped.plan and not dropped.model:
+        if dropped.plan:
             self.open_plan(dropped.plan)
 
     def _set_pending(self, samples: str) -> None:

@@ -14,6 +14,7 @@ from qviz.ui.palette import Palette
 from qviz.ui.parts import ElidedLabel, label
 
 TITLES: dict[Role, str] = {"weight": "Weights", "input": "Input activations"}
+SLOTS: dict[Role, str] = {"weight": "Weight", "input": "Input"}
 VALUES: dict[Role, str] = {"weight": "weight value", "input": "activation value"}
 
 
@@ -52,8 +53,9 @@ class HistogramPanel(QWidget):
     def _make_slots(self) -> QComboBox:
         box = QComboBox()
         box.setFont(ui_font(12))
-        box.setAccessibleName("Which input of the layer")
-        box.setToolTip("This layer reads several tensors: which one to draw")
+        name = SLOTS[self.role].lower()
+        box.setAccessibleName(f"Which {name} of the layer")
+        box.setToolTip(f"This layer has several {name}s: which one to draw")
         box.activated.connect(lambda index: self.slot_picked.emit(box.itemData(index)))
         return box
 
@@ -115,7 +117,7 @@ class HistogramPanel(QWidget):
         if [self.slots.itemData(i) for i in range(self.slots.count())] != list(slots):
             self.slots.clear()
             for number, slot in enumerate(slots):
-                self.slots.addItem(f"Input {number + 1}", slot)
+                self.slots.addItem(f"{SLOTS[self.role]} {number + 1}", slot)
         self.slots.setCurrentIndex(max(0, self.slots.findData(current)))
 
     def show_view(self, view: DistributionView, *, mirrored: bool) -> None:
@@ -141,7 +143,8 @@ def figures(view: DistributionView) -> str:
     if view.counts.size == 0:
         return ""
     if view.quantized_counts is None:
-        return f"{text.short_count(view.values)} values  ·  kept in float"
+        state = "kept in float" if view.scheme == "float" else "measuring…"
+        return f"{text.short_count(view.values)} values  ·  {state}"
     parts = [
         text.decibels(view.sqnr_db, unit=True),
         f"{text.share(view.clipped)} clipped",

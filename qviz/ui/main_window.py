@@ -37,19 +37,19 @@ class MainWindow(QMainWindow):
         session: Session,
         theme: Theme,
         settings: Settings,
-        may_close: Callable[[MainWindow], bool] = lambda _: True,
+        may_leave: Callable[[MainWindow], bool] = lambda _: True,
     ) -> None:
-        """`may_close` is asked when the user closes the window."""
+        """`may_leave` is asked before a plan with unsaved edits is closed or replaced."""
         super().__init__()
         self.session = session
         self.theme = theme
         self.settings = settings
-        self._may_close = may_close
+        self._ask_to_leave = may_leave
         self.setFont(ui_font(13))
         self.setWindowIcon(app_icon())
         self.setMinimumSize(1024, 640)
         self.file_drop = FileDrop(self)
-        self.files = Files(session, settings, self)
+        self.files = Files(session, settings, self, self._may_leave)
         self.welcome = Welcome()
         self.workspace = Workspace(session)
         self.banner = Banner()
@@ -147,6 +147,9 @@ class MainWindow(QMainWindow):
     def _fail(self, text: str) -> None:
         self.message_area.say(Message("error", text))
 
+    def _may_leave(self) -> bool:
+        return not self.session.document().modified or self._ask_to_leave(self)
+
     # connections
 
     def _connect(self) -> None:
@@ -156,13 +159,15 @@ class MainWindow(QMainWindow):
         on("distribution", work.show_selection)
         on("strip document", work.strip.refresh)
         on("jobs", self.jobs_strip.refresh)
+        on("jobs document", self.files.open_pending)
         on("messages", lambda: self.message_area.show_messages(self.session.messages()))
         self.theme.changed.connect(self._take_palette)
         self.toolbar.theme_toggled.connect(self._toggle_theme)
         self.toolbar.preset_picked.connect(self._apply_preset)
         self.toolbar.preset_menu(self.session, self.presets_menu)
         self.file_drop.hovered.connect(self.welcome.set_hot)
-        self.file_drop.dropped.connect(self.files.open_dropped)
+        # Queued: a question asked inside the drop would block the program dragged from.
+        self.file_drop.dropped.connect(self.files.open_dropped, Qt.ConnectionType.QueuedConnection)
         self.files.said.connect(self.message_area.say)
         self.files.pending_changed.connect(self.welcome.show_pending)
         self.files.recent_changed.connect(self._show_recent)
@@ -239,7 +244,7 @@ class MainWindow(QMainWindow):
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Remember sizes and stop listening, unless the user would rather stay."""
-        if not self._may_close(self):
+        if not self._may_leave():
             event.ignore()
             return
         self.settings.set_state("window", self.saveGeometry())

@@ -168,7 +168,7 @@ class NumberStrip(QFrame):
             )
 
     def _show_below(self, strip: Strip) -> None:
-        running = strip.state in ("waiting", "running") and strip.total > 0
+        running = strip.state in ("waiting", "cancelled", "running") and strip.total > 0
         self.progress.setVisible(running)
         self.progress.setRange(0, max(1, strip.total))
         self.progress.setValue(strip.samples if running else 0)

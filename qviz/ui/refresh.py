@@ -45,18 +45,18 @@ class Refresh(QObject):
 
     def _step(self) -> None:
         # One handler per turn of the event loop: keys and the mouse never wait for all of them.
-        if self._due:
-            self._due.pop(0)()
-        if self._due:
+        handler = self._due.pop(0) if self._due else _nothing
+        if self._due:  # before the handler runs: should it fail, the others still get their turn
             self._next.start(0)
         elif self._pending:
             self._frame.start(FRAME_MS)
+        handler()
 
     def flush(self) -> None:
         """Repaint now what is pending."""
         self._take()
         while self._due:
-            self._due.pop(0)()
+            self._step()
 
     def stop(self) -> None:
         """Hear nothing more; safe to call again."""
@@ -69,4 +69,4 @@ class Refresh(QObject):
 
 
 def _nothing() -> None:
-    """What is left to unsubscribe after `stop`."""
+    """Nothing is due, or nothing is left to unsubscribe."""

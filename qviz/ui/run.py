@@ -22,6 +22,7 @@ from PySide6.QtCore import (
 from PySide6.QtWidgets import QApplication, QMessageBox
 
 from qviz.app.session import Session
+from qviz.app.views import Part
 from qviz.errors import QvizError
 from qviz.ui.fonts import register_fonts, ui_font
 from qviz.ui.garbage import GarbageCollector
@@ -100,10 +101,14 @@ def screenshot(
     theme: Literal["light", "dark"] = "light",
     select: str | None = None,
     plan: str | Path | None = None,
+    part: Part = "tune",
+    seed: int = 0,
+    limit: int | None = None,
 ) -> None:
     """Save a picture of the window once everything is measured; needs no display.
 
-    `select` is the name of the layer to show. Without a model it is the welcome page.
+    `select` is the name of the layer to show; `part`, `seed` and `limit` choose the samples that
+    are scored. Without a model it is the welcome page.
 
     Raises:
         QvizError: a file that cannot be read or written, or an unknown layer.
@@ -111,7 +116,7 @@ def screenshot(
     draw_without_display()
     app = application()
     before = qInstallMessageHandler(_report)
-    session = Session(MainThread(), part="tune")
+    session = Session(MainThread(), part=part, seed=seed, limit=limit)
     with tempfile.TemporaryDirectory() as folder:
         store = QSettings(str(Path(folder, "qviz.ini")), QSettings.Format.IniFormat)
         window = MainWindow(session, Theme(app, theme), Settings(store))

@@ -8,9 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from qviz.app.findings import learn
+from qviz.app.pipelines import measure_slot
 from qviz.app.session import Session
 from qviz.errors import QvizError
+from qviz.model.read_onnx import read_onnx
+from qviz.quant.scheme import parse_scheme
+from qviz.quant.statistics import measure
 
 
 class Live:
@@ -119,17 +125,77 @@ def test_samples_that_do_not_fit_leave_the_old_ones(
     assert "takes samples of shape 6, but these are 7" in live.session.messages()[-1].text
 
 
-def test_labels_out_of_range_fail_the_number_and_nothing_else(
-    live: Live, mlp: Path, tmp_path: Path
+def test_labels_out_of_range_leave_the_old_samples(
+    live: Live, mlp: Path, mlp_samples: Path, tmp_path: Path
 ) -> None:
-    np.savez(tmp_path / "bad.npz", x=np.ones((20, 6), np.float32), labels=[9] * 20)
-    live.session.open(mlp, tmp_path / "bad.npz")
+    live.session.open(mlp, mlp_samples)
     live.settle()
-    strip = live.session.strip()
-    assert strip.state == "failed"
-    assert "label 9 of sample 0 is out of range" in strip.message
-    live.session.set_bits(["fc1.weight"], 4)
-    assert live.session.rows()[0].weight is not None
+    before = live.session.document(), live.session.strip(), live.session.rows()
+    np.savez(tmp_path / "bad.npz", x=np.ones((20, 6), np.float32), labels=[9] * 20)
+    live.session.open_samples(tmp_path / "bad.npz")
+    live.settle()
+    assert (live.session.document(), live.session.strip(), live.session.rows()) == before
+    assert "label 9 of sample 0 is out of range" in live.session.messages()[-1].text
+
+
+def test_samples_opened_before_the_weights_are_measured(
+    live: Live, mlp: Path, mlp_samples: Path
+) -> None:
+    live.session.open(mlp)
+    live.run_until(lambda: live.session.document().layers == 2)
+    live.session.open_samples(mlp_samples)
+    live.settle()
+    live.session.set_scheme(["fc1.weight", "fc2.weight"], "int2")
+    live.settle()
+    plain = Session()
+    plain.open(mlp, mlp_samples)
+    plain.set_scheme(["fc1.weight", "fc2.weight"], "int2")
+    assert live.session.strip().flips == plain.evaluate().flips
+
+
+def test_stopped_calibration_says_so_and_is_resumed(
+    live: Live, demo_model: Path, demo_samples: Path
+) -> None:
+    live.session.open(demo_model, demo_samples)
+    live.run_until(lambda: any(job.title == "Calibrating" for job in live.session.jobs()))
+    live.session.cancel()
+    assert live.session.strip().state == "cancelled"
+    live.session.set_bits(["conv1.weight"], 4)
+    live.settle()
+    assert live.session.strip().exact
+
+
+def test_a_failed_opening_resumes_what_it_interrupted(
+    live: Live, mlp: Path, mlp_samples: Path, tmp_path: Path
+) -> None:
+    live.session.open(mlp)
+    live.settle()
+    live.session.open_samples(mlp_samples)
+    live.run_until(lambda: live.session.document().samples_count == 60)
+    live.session.open_samples(tmp_path / "absent.npz")
+    live.settle()
+    assert live.session.strip().state == "done"
+
+
+def test_a_measure_of_older_statistics_is_dropped(mlp: Path, mlp_samples: Path) -> None:
+    session = Session()
+    session.open(mlp, mlp_samples)
+    group = next(s.group for s in read_onnx(mlp).slots.values() if s.role == "input")
+    stale = measure(torch.ones(3))
+    late = measure_slot(stale, group, parse_scheme("uint8"))
+    assert learn(session.findings, late) is session.findings
+
+
+def test_nonsense_limits_and_parts_are_refused(mlp: Path, mlp_samples: Path) -> None:
+    with pytest.raises(QvizError, match="at least 1"):
+        Session(limit=-1)
+    session = Session()
+    session.open(mlp, mlp_samples)
+    with pytest.raises(QvizError, match="at least 1"):
+        session.evaluate(limit=0)
+    with pytest.raises(QvizError, match="no such part"):
+        session.set_part("test")
+    assert "mlp.onnx, 2 layers, 60 samples" in repr(session)
 
 
 def test_cancel_stops_and_the_session_goes_on(

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
+from PySide6.QtGui import QImage
 
 from qviz.cli import main
 
@@ -145,6 +146,16 @@ def test_bad_input_is_one_message_with_the_cure(
     assert "not a number format" in refused(mlp, "--samples", mlp_samples, "--weights", "int99")
     assert "no slot" in refused(mlp, "--samples", mlp_samples, "--set", "conv.weight=int4")
     assert "cannot leave" in refused(mlp, "--samples", mlp_samples, "--inputs", "uint8:channel")
+
+
+def test_a_screenshot_of_the_very_run(mlp: Path, mlp_samples: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "run.png"
+    arguments = ("--part", "all", "--limit", "20", "--seed", "3", "--set", "fc1.weight=int3")
+    code = run("run", mlp, "--samples", mlp_samples, *arguments, "--screenshot", picture)
+    assert code == 0
+    image = QImage(str(picture))
+    assert (image.width(), image.height()) == (1280, 800)
+    assert len({image.pixelColor(x, 130).name() for x in range(0, 1280, 3)}) > 8
 
 
 def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:

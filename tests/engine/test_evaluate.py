@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import helper
 
 import qviz
 from qviz.engine.estimate import wilson
@@ -93,9 +95,8 @@ def test_without_labels_the_metric_is_agreement_with_float(mlp: Path, tmp_path: 
 def test_labels_out_of_range_name_the_sample(mlp: Path, tmp_path: Path) -> None:
     x = np.zeros((5, 6), np.float32)
     np.savez(tmp_path / "bad.npz", x=x, labels=[0, 1, 2, 7, 3])
-    session = qviz.open(mlp, tmp_path / "bad.npz")
     with pytest.raises(QvizError, match=r"label 7 of sample 3 is out of range.*4 classes"):
-        session.evaluate()
+        qviz.open(mlp, tmp_path / "bad.npz")
 
 
 def test_an_empty_part_is_refused(mlp: Path, tmp_path: Path) -> None:
@@ -104,3 +105,72 @@ def test_an_empty_part_is_refused(mlp: Path, tmp_path: Path) -> None:
     with pytest.raises(QvizError, match="confirm part holds no samples"):
         session.evaluate(part="confirm")
     assert math.isfinite(session.evaluate(part="all").value)
+
+
+def test_an_output_without_a_row_per_sample_is_refused(
+    write_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = write_model(
+        "flat.onnx",
+        [
+            helper.make_node("MatMul", ["x", "w"], ["h"], name="mm"),
+            helper.make_node("Reshape", ["h", "shape"], ["y"], name="flat"),
+        ],
+        {"w": np.eye(4, dtype=np.float32)},
+        {"x": ["N", 5, 4]},
+        {"y": ["M", 4]},
+        {"shape": np.array([-1, 4])},
+    )
+    np.savez(tmp_path / "x.npz", x=np.ones((70, 5, 4), np.float32))
+    session = qviz.open(path, tmp_path / "x.npz")
+    with pytest.raises(QvizError, match="no row per sample"):
+        session.evaluate()
+
+
+def test_splits_into_different_numbers_of_parts_are_told_apart(
+    write_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    w = np.random.default_rng(0).normal(size=(6, 6)).astype(np.float32)
+    path = write_model(
+        "splits.onnx",
+        [
+            helper.make_node("MatMul", ["x", "w"], ["h"], name="mm"),
+            helper.make_node("Split", ["h"], ["a", "b"], name="two", axis=1),
+            helper.make_node("Split", ["h"], ["c", "d", "e"], name="three", axis=1),
+            helper.make_node("Concat", ["a", "b", "c", "d", "e"], ["y"], name="cat", axis=1),
+        ],
+        {"w": w},
+        {"x": ["N", 6]},
+        {"y": ["N", 12]},
+        version=13,
+    )
+    x = np.random.default_rng(1).normal(size=(9, 6)).astype(np.float32)
+    np.savez(tmp_path / "x.npz", x=x)
+    session = qviz.open(path, tmp_path / "x.npz")
+    session.set_defaults("int4", "float")
+    evaluation = session.evaluate()
+    top = np.abs(w).max() / 7
+    h = x @ (np.clip(np.rint(w / top), -7, 7) * top)
+    expected = np.concatenate([h, h], axis=1).argmax(1)
+    assert evaluation.predictions is not None
+    np.testing.assert_array_equal(evaluation.predictions, expected[evaluation.rows])
+
+
+def test_an_input_whose_channels_are_the_batch_calibrates(
+    write_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    path = write_model(
+        "similarity.onnx",
+        [
+            helper.make_node("Transpose", ["x"], ["t"], name="turn", perm=[1, 0]),
+            helper.make_node("MatMul", ["x", "t"], ["y"], name="similar"),
+        ],
+        {},
+        {"x": ["N", 4]},
+        {"y": ["N", "N"]},
+    )
+    x = np.random.default_rng(1).normal(size=(500, 4)).astype(np.float32)
+    np.savez(tmp_path / "x.npz", x=x)
+    session = qviz.open(path, tmp_path / "x.npz")
+    assert session.findings.calibration_done
+    assert session.distribution("similar.input.B").counts.sum() == 400

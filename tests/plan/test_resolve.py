@@ -8,9 +8,10 @@ import pytest
 import torch
 from onnx import helper
 
+from qviz.errors import QvizError
 from qviz.model.model import Model
 from qviz.plan.plan import Plan
-from qviz.plan.resolve import resolve, resolve_each, schemes
+from qviz.plan.resolve import resolve, schemes
 from qviz.quant.ranges import find_encoding
 from qviz.quant.scheme import parse_scheme
 from qviz.quant.statistics import TensorStats, measure
@@ -74,14 +75,15 @@ def test_slots_of_a_group_share_one_encoding(model: Model) -> None:
     assert encodings["left.input"] is not encodings["last.input"]
 
 
-def test_float_slots_and_unknown_groups_are_absent(model: Model) -> None:
+def test_float_slots_are_absent_and_unseen_ones_refused(model: Model) -> None:
     stats = statistics(model)
     assert resolve(model, Plan(), stats).encodings == {}
     weights_only = resolve(model, Plan(weight=parse_scheme("int8")), stats).encodings
     assert set(weights_only) == {"left.weight", "right.weight", "last.weight"}
     both = Plan(parse_scheme("int8"), parse_scheme("uint8"))
     known = {group: s for group, s in stats.items() if not group.startswith("input")}
-    assert set(resolve(model, both, known).encodings) == set(weights_only)
+    with pytest.raises(QvizError, match=r"left\.input: its values were never measured"):
+        resolve(model, both, known)
 
 
 def test_encodings_that_are_known_are_not_sought_again(model: Model) -> None:
@@ -90,7 +92,7 @@ def test_encodings_that_are_known_are_not_sought_again(model: Model) -> None:
     group = model.slots["left.weight"].group
     mine = find_encoding(stats[group], parse_scheme("int2"))
     known = {(group, scheme): mine}
-    found = dict(resolve_each(model, Plan(weight=scheme), stats, known))
+    found = resolve(model, Plan(weight=scheme), stats, known).encodings
     assert found["left.weight"] is mine
     assert found["right.weight"] is not mine
     assert list(known) == [(group, scheme)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from pytestqt.qtbot import QtBot
@@ -67,6 +68,16 @@ def test_a_failure_is_told_and_the_old_number_is_grey(
     assert strip.seen.text() == "conv1: NaN weights"
     assert strip.seen.property("tone") == "bad"
     assert strip.number.value.property("tone") == "faint"
+
+
+def test_cancelled_work_is_told_beside_the_old_number(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cancelled = replace(RUNNING, state="cancelled", stale=True, message="Evaluating was cancelled")
+    strip = strip_of(qtbot, monkeypatch, cancelled)
+    assert strip.seen.text() == "Evaluating was cancelled"
+    assert strip.seen.property("tone") == "soft"
+    assert strip.progress.isVisible()
 
 
 def test_without_samples_the_strip_offers_to_open_them(

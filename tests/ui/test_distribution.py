@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,8 +15,10 @@ from pytestqt.qtbot import QtBot
 
 from qviz.app.session import Session
 from qviz.app.views import DistributionView
+from qviz.errors import QvizError
 from qviz.ui import histogram_shape as shape
 from qviz.ui.distribution_view import symmetric
+from qviz.ui.histogram_panel import HistogramPanel, figures
 from qviz.ui.main_window import MainWindow
 
 Settle = Callable[[MainWindow], None]
@@ -169,3 +172,41 @@ def test_a_slot_in_float_has_no_clip_lines(window: MainWindow, session: Session)
     assert panel.view is not None
     assert panel.view.quantized_counts is None
     assert not any(line.isVisible() for line in panel.plot.clips)
+
+
+def test_an_encoding_that_is_not_known_yet_is_not_called_float() -> None:
+    view = replace(distribution([1.0, 2.0], [0.0, 1.0]), quantized_counts=None)
+    assert figures(replace(view, scheme="int4:mse")).endswith("measuring…")
+    assert figures(replace(view, scheme="float")).endswith("kept in float")
+
+
+def test_several_slots_of_a_layer_are_named_by_their_role(qtbot: QtBot) -> None:
+    for panel, word in ((HistogramPanel("weight"), "Weight"), (HistogramPanel("input"), "Input")):
+        qtbot.addWidget(panel)
+        panel.show_slots(("lstm.W", "lstm.R"), "lstm.R")
+        names = [panel.slots.itemText(at) for at in range(panel.slots.count())]
+        assert names == [f"{word} 1", f"{word} 2"]
+        assert word.lower() in panel.slots.accessibleName()
+        assert word.lower() in panel.slots.toolTip()
+
+
+def test_slots_of_the_model_before_show_nothing(
+    window: MainWindow, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(slot: str, channel: int | None = None) -> DistributionView:
+        raise QvizError(f"slot '{slot}'", f"no channel {channel} of it", "Choose another")
+
+    panels = window.workspace.distribution.panels.values()
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "distribution", unknown)
+        window.workspace.show_selection()
+        assert all(panel.view is None for panel in panels)
+    window.workspace.show_selection()
+    assert all(panel.view is not None for panel in panels)
+
+
+def test_a_picked_slot_that_the_layer_does_not_have_is_forgotten(window: MainWindow) -> None:
+    panel = window.workspace.distribution.panels["weight"]
+    panel.slot_picked.emit("gone.weight")
+    assert panel.view is not None
+    assert panel.view.slot == "fc1.weight"
