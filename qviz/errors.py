@@ -13,4 +13,5 @@ class QvizError(Exception):
 
     def __str__(self) -> str:
         """One line: subject, cause, cure."""
-        return f"{self.subject}: {self.cause}. {self.cure}."
+        end = "" if self.cure.endswith("?") else "."
+        return f"{self.subject}: {self.cause}. {self.cure}{end}"

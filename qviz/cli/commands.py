@@ -39,7 +39,7 @@ _theme = click.option(
 )
 _size = click.option(
     "--size",
-    type=(int, int),
+    type=(click.IntRange(640, 8192), click.IntRange(480, 8192)),
     default=SIZE,
     show_default=True,
     metavar="W H",
@@ -121,6 +121,10 @@ def demo(
     from qviz.ui import run as window
 
     model, samples = str(demo_model()), str(demo_samples())
+    if screenshot is not None and headless:
+        raise QvizError(
+            "--screenshot and --headless", "they exclude each other", "Use one of the two"
+        )
     if screenshot is not None:
         _check_writable(screenshot, "--screenshot")
         window.screenshot(screenshot, model, samples, size=size, theme=theme, select=select)
@@ -167,13 +171,19 @@ def run(model: str, samples: str, **options: Any) -> None:
     from qviz.cli.headless import run_plan
 
     json_file = options["json_file"]
-    for option, path in (
-        ("--json", None if json_file in (None, "-") else Path(json_file)),
-        ("--save-plan", options["save_plan"]),
-        ("--screenshot", options["screenshot"]),
-    ):
-        if path is not None:
-            _check_writable(path, option)
+    outputs = {
+        "--json": None if json_file in (None, "-") else Path(json_file),
+        "--save-plan": options["save_plan"],
+        "--screenshot": options["screenshot"],
+    }
+    taken: dict[Path, str] = {}
+    for option, path in outputs.items():
+        if path is None:
+            continue
+        _check_writable(path, option)
+        other = taken.setdefault(path.resolve(), option)
+        if other != option:
+            raise QvizError(f"{option} {path}", f"{other} writes there too", "Name two files")
     run_plan(model, samples, **options)
 
 

@@ -83,7 +83,13 @@ def _read_arrays(path: Path) -> dict[str, Array]:
     except QvizError:
         raise
     except FileNotFoundError:
-        raise QvizError(path.name, f"there is no file at {path}", "Check the path") from None
+        cause = f"there is no such file in {path.absolute().parent}"
+        raise QvizError(path.name, cause, "Check the path") from None
+    except IsADirectoryError:
+        raise QvizError(path.name, "it is a folder", "Choose an .npz file") from None
+    except zipfile.BadZipFile as error:
+        cause = f"it is damaged ({_first_line(error)})"
+        raise QvizError(path.name, cause, "Copy or save it again") from error
     except Exception as error:  # a damaged archive can fail in any of its readers
         raise QvizError(
             path.name,
@@ -137,7 +143,9 @@ def _labels(subject: str, labels: Array, count: int) -> NDArray[np.int64]:
         raise QvizError(
             subject,
             f"'labels' has shape {labels.shape} but there are {count} samples",
-            "Give one integer class index per sample",
+            "Turn one-hot rows into class indices with labels.argmax(1)"
+            if labels.ndim == 2 and len(labels) == count
+            else "Give one integer class index per sample",
         )
     if flat.dtype.kind not in "iub":
         floats = np.issubdtype(flat.dtype, np.floating)
@@ -183,6 +191,8 @@ def fit_to_inputs(samples: Samples, inputs: tuple[InputSpec, ...]) -> dict[str, 
 
 
 def _fitted(subject: str, array: Array, spec: InputSpec) -> Array:
+    if array.dtype.kind not in "iufb":
+        raise _wrong_type(subject, array, spec)
     if spec.shape is not None:
         fits = array.ndim == len(spec.shape) and all(
             want is None or want == have
@@ -203,7 +213,12 @@ def _fitted(subject: str, array: Array, spec: InputSpec) -> Array:
     if whole or np.can_cast(array.dtype, target, "same_kind"):
         _check_limits(subject, array, target, spec.name)
         return array
-    raise QvizError(
+    raise _wrong_type(subject, array, spec)
+
+
+def _wrong_type(subject: str, array: Array, spec: InputSpec) -> QvizError:
+    target = np.dtype(spec.dtype)
+    return QvizError(
         subject,
         f"model input '{spec.name}' takes {target.name} but the array is {array.dtype.name}",
         f"Save the array as {target.name}",

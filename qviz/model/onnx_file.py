@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,12 +26,25 @@ class OnnxFile:
     size: int
 
 
+@contextmanager
+def _quiet_parser() -> Iterator[None]:
+    """Keep onnx_ir's own warnings from the terminal: what is wrong is refused with its cure."""
+    parser = logging.getLogger("onnx_ir")
+    level = parser.level
+    parser.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        parser.setLevel(level)
+
+
 def load_file(path: Path) -> OnnxFile:
     """Parse the file; raises QvizError when it cannot be read or is no ONNX model."""
     digest = hashlib.sha256()
     try:
         size = _feed(path, digest)
-        graph = ir.load(path)
+        with _quiet_parser():
+            graph = ir.load(path)
     except FileNotFoundError as error:
         raise QvizError(path.name, "there is no such file", "Check the path") from error
     except OSError as error:

@@ -243,7 +243,7 @@ def _nothing_matches(pattern: str, slots: Mapping[str, Slot]) -> QvizError:
     near = difflib.get_close_matches(pattern, list(slots), n=3, cutoff=0.5) or list(slots)[:3]
     cure = "Open a model with layers that can be quantized"
     if near:
-        cure = f"Did you mean {', '.join(near)}? 'qviz run' lists every layer"
+        cure = f"Did you mean {', '.join(near)}?"
     return QvizError(f"pattern '{pattern}'", "no slot of the model matches it", cure)
 
 

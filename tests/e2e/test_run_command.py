@@ -142,7 +142,7 @@ def test_bad_input_is_one_message_with_the_cure(
     assert "cannot be written" in refused(mlp, "--samples", mlp_samples, "--json", nowhere)
 
     assert "no such file" in refused(tmp_path / "absent.onnx", "--samples", mlp_samples).lower()
-    assert "no file at" in refused(mlp, "--samples", tmp_path / "absent.npz")
+    assert "no such file" in refused(mlp, "--samples", tmp_path / "absent.npz")
     assert "not a number format" in refused(mlp, "--samples", mlp_samples, "--weights", "int99")
     assert "no slot" in refused(mlp, "--samples", mlp_samples, "--set", "conv.weight=int4")
     assert "cannot leave" in refused(mlp, "--samples", mlp_samples, "--inputs", "uint8:channel")

@@ -177,7 +177,7 @@ def test_a_plan_that_fits_is_accepted() -> None:
             "mean block1.dw.input",
         ),
         (Plan(overrides={"conv1.wieght": INT4}), "pattern 'conv1.wieght'", "mean conv1.weight"),
-        (Plan(rules=(rule("re:zzz.*.weight"),)), "pattern 're:zzz.*.weight'", "'qviz run' lists"),
+        (Plan(rules=(rule("re:zzz.*.weight"),)), "pattern 're:zzz.*.weight'", "Did you mean"),
     ],
 )
 def test_names_that_match_nothing_are_answered_with_the_nearest(
