@@ -84,7 +84,7 @@ def distribution_view(
     grid = encoding if row is None else _one_channel(encoding, row)
     error = exact or measure_error(points, grid)
     single = channel is not None or encoding.axis is None
-    shown = channel or 0
+    shown = 0 if encoding.axis is None or channel is None else channel
     quantized = fake_quantize(points.values, _over_rows(grid))
     return _replaced(
         view,
@@ -99,12 +99,8 @@ def distribution_view(
             "mse": error.mse,
             "cosine": error.cosine,
             "max_error": error.max_error,
-            "scale": float(encoding.scale[shown if encoding.axis is not None else 0])
-            if single
-            else None,
-            "zero_point": int(encoding.zero_point[shown if encoding.axis is not None else 0])
-            if single
-            else None,
+            "scale": float(encoding.scale[shown]) if single else None,
+            "zero_point": int(encoding.zero_point[shown]) if single else None,
         },
     )
 

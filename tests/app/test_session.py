@@ -225,9 +225,12 @@ def test_distribution_and_a_dragged_clip(live: Live, mlp: Path, mlp_samples: Pat
     assert live.session.document().undo_text == ""  # a preview is no edit
     live.session.set_clip(["fc2.input"], 0.0, whole.high / 4)
     assert live.session.distribution("fc2.input").high == dragged.high
-    one = live.session.distribution("fc1.weight", channel=3)
-    assert one.channel == 3
-    assert one.counts.sum() == 6
+    for spelling in ("int8:channel", "int8"):
+        live.session.set_scheme(["fc1.weight"], spelling)
+        one = live.session.distribution("fc1.weight", channel=3)
+        assert one.channel == 3
+        assert one.counts.sum() == 6
+        assert one.levels.size == 255
 
 
 def test_the_input_histogram_says_what_is_missing(live: Live, mlp: Path) -> None:

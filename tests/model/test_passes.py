@@ -104,6 +104,16 @@ class TestBatchNorm:
         assert ops(model) == ["Gemm"]
         assert_same(model, x=floats(rng, 3, 4))
 
+    @pytest.mark.parametrize("beta", [0.0, 0.5, 1.0])
+    def test_a_gemm_without_bias_has_its_beta_minded(
+        self, write: Write, rng: Rng, beta: float
+    ) -> None:
+        constants = {"w": floats(rng, 4, 6), **statistics(rng, 6)}
+        nodes = [helper.make_node("Gemm", ["x", "w"], ["h"], beta=beta), norm("h", "y")]
+        model = read_onnx(write(nodes, {"x": [3, 4]}, ["y"], constants))
+        assert ops(model) == (["Gemm"] if beta else ["Gemm", "BatchNormalization"])
+        assert_same(model, x=floats(rng, 3, 4))
+
     def test_stays_when_someone_else_reads_the_convolution(self, write: Write, rng: Rng) -> None:
         constants = {"w": floats(rng, 4, 4, 1, 1), **statistics(rng, 4)}
         conv = helper.make_node("Conv", ["x", "w"], ["h"])
