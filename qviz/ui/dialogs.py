@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLabel,
+    QLayout,
     QVBoxLayout,
     QWidget,
 )
@@ -30,7 +31,7 @@ Keys = list[tuple[str, str]]
 
 def shortcuts_dialog(parent: QWidget) -> QDialog:
     """Every key, in two columns."""
-    dialog = _dialog(parent, "Keyboard Shortcuts")
+    dialog = new_dialog(parent, "Keyboard Shortcuts")
     named: Keys = [(" or ".join(row.shortcuts), row.text) for row in ACTIONS if row.shortcuts]
     letters: Keys = [
         (" or ".join(row.shortcuts), row.text)
@@ -47,7 +48,7 @@ def shortcuts_dialog(parent: QWidget) -> QDialog:
     column.addWidget(_keys("In the layer table and the plots", letters))
     column.addStretch(1)
     columns.addLayout(column, 1)
-    _finish(dialog, columns)
+    finish_dialog(dialog, columns)
     return dialog
 
 
@@ -72,7 +73,7 @@ def _keys(title: str, pairs: Keys) -> QFrame:
 
 def about_dialog(parent: QWidget) -> QDialog:
     """Version and licences."""
-    dialog = _dialog(parent, "About qviz")
+    dialog = new_dialog(parent, "About qviz")
     logo = QLabel()
     logo.setPixmap(app_icon().pixmap(QSize(64, 64)))
     words = QVBoxLayout()
@@ -95,7 +96,7 @@ def about_dialog(parent: QWidget) -> QDialog:
     row.setSpacing(20)
     row.addWidget(logo, 0, Qt.AlignmentFlag.AlignTop)
     row.addLayout(words)
-    _finish(dialog, row)
+    finish_dialog(dialog, row)
     return dialog
 
 
@@ -106,7 +107,8 @@ def _version() -> str:
         return "(not installed)"
 
 
-def _dialog(parent: QWidget, title: str) -> QDialog:
+def new_dialog(parent: QWidget, title: str) -> QDialog:
+    """An empty dialog, deleted when it is closed."""
     dialog = QDialog(parent)
     dialog.setWindowTitle(title)
     dialog.setFont(ui_font(13))
@@ -114,7 +116,8 @@ def _dialog(parent: QWidget, title: str) -> QDialog:
     return dialog
 
 
-def _finish(dialog: QDialog, content: QHBoxLayout) -> None:
+def finish_dialog(dialog: QDialog, content: QLayout) -> None:
+    """Put the content and a Close button into a dialog."""
     buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
     buttons.rejected.connect(dialog.reject)
     column = QVBoxLayout(dialog)

@@ -11,7 +11,7 @@ from qviz.ui.fonts import ui_font
 from qviz.ui.histogram_plot import HistogramPlot
 from qviz.ui.icons import icon
 from qviz.ui.palette import Palette
-from qviz.ui.parts import ElidedLabel, label
+from qviz.ui.parts import Chip, ElidedLabel, label
 
 TITLES: dict[Role, str] = {"weight": "Weights", "input": "Input activations"}
 SLOTS: dict[Role, str] = {"weight": "Weight", "input": "Input"}
@@ -31,7 +31,7 @@ class HistogramPanel(QWidget):
         self.view: DistributionView | None = None
         self.plot = HistogramPlot(VALUES[role])
         self.plot.setAccessibleName(f"Histogram of the {TITLES[role].lower()}")
-        self._scheme = label("", 12, "medium", badge="accent")
+        self.scheme = Chip()
         self._figures = ElidedLabel(12, tone="soft")
         self.slots = self._make_slots()
         self.channel = self._make_channel()
@@ -78,7 +78,7 @@ class HistogramPanel(QWidget):
         row = QHBoxLayout()
         row.setSpacing(8)
         row.addWidget(label(TITLES[self.role], 13, "semibold"))
-        row.addWidget(self._scheme, 0, Qt.AlignmentFlag.AlignVCenter)
+        row.addWidget(self.scheme, 0, Qt.AlignmentFlag.AlignVCenter)
         row.addStretch(1)
         row.addWidget(self.slots)
         row.addWidget(self.channel)
@@ -104,7 +104,7 @@ class HistogramPanel(QWidget):
     def show_nothing(self, notice: str) -> None:
         """No slot: say why."""
         self.view = None
-        self._scheme.hide()
+        self.scheme.hide()
         self.slots.hide()
         self.channel.hide()
         self._figures.setText("")
@@ -123,8 +123,8 @@ class HistogramPanel(QWidget):
     def show_view(self, view: DistributionView, *, mirrored: bool) -> None:
         """Draw a slot; `mirrored` when its scheme is symmetric."""
         self.view = view
-        self._scheme.setText(view.scheme)
-        self._scheme.show()
+        self.scheme.setText(view.scheme)
+        self.scheme.show()
         self._figures.setText(figures(view))
         self.channel.setVisible(view.channels > 1)
         self.channel.blockSignals(True)

@@ -16,7 +16,7 @@ def icon(name: str, palette: Palette, color: str | None = None) -> QIcon:
         f"ph.{name}",
         color=normal,
         color_active=color or palette.text,
-        color_disabled=palette.text_faint,
+        color_disabled=palette.text_disabled,
         color_on=color or palette.accent,
     )
     return result

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
 
 from qviz.app.session import Session
 from qviz.app.views import Choice, Role, SchemeForm
@@ -14,7 +14,7 @@ from qviz.ui.fact_list import FactList
 from qviz.ui.fonts import ui_font
 from qviz.ui.icons import icon
 from qviz.ui.palette import Palette
-from qviz.ui.parts import Card, ElidedLabel, label
+from qviz.ui.parts import Card, Chip, ElidedLabel, label
 from qviz.ui.scheme_fields import SchemeFields
 from qviz.ui.segmented import Segmented
 
@@ -50,8 +50,7 @@ class Inspector(Card):
         self.header.addStretch(1)
         self.header.addWidget(self.roles)
         self.name = ElidedLabel(13, "semibold")
-        self.scheme = label("", 12, "medium", badge="accent")
-        self.scheme.setSizePolicy(self.roles.sizePolicy())
+        self.scheme = Chip()
         self.empty = label("Select layers to see and change their schemes.", 13, tone="faint")
         self.empty.setWordWrap(True)
         self.fields = SchemeFields()
@@ -77,7 +76,10 @@ class Inspector(Card):
         column.setSpacing(10)
         column.addWidget(self.empty)
         column.addWidget(self.name)
-        column.addWidget(self.scheme, 0, Qt.AlignmentFlag.AlignLeft)
+        chip = QHBoxLayout()
+        chip.addWidget(self.scheme)
+        chip.addStretch(1)
+        column.addLayout(chip)
         column.addWidget(self.fields)
         column.addWidget(self.shared)
         column.addWidget(self.reset)

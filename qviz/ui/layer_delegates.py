@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from PySide6.QtCore import QEvent, QModelIndex, QObject, QPersistentModelIndex, QRectF, Qt
+from PySide6.QtCore import QEvent, QModelIndex, QObject, QPersistentModelIndex, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QKeyEvent, QPainter, QPen
 from PySide6.QtWidgets import (
     QCompleter,
@@ -38,6 +38,8 @@ Apply = Callable[[str, Role, str], str]
 class LayerDelegate(QStyledItemDelegate):
     """Paints every cell; edits the scheme columns with completion."""
 
+    withdrawn = Signal(str)  # the complaint about an edit that is given up or put right
+
     def __init__(
         self, parent: QObject, completions: Callable[[Role], tuple[str, ...]], apply: Apply
     ) -> None:
@@ -46,6 +48,8 @@ class LayerDelegate(QStyledItemDelegate):
         self._completions = completions
         self._apply = apply
         self._edited = ""
+        self._complaint = ""
+        self.closeEditor.connect(self._closed)
         self._role: Role = "weight"
         self._palette = LIGHT
         self._colors: dict[str, QColor] = {}
@@ -225,7 +229,7 @@ class LayerDelegate(QStyledItemDelegate):
     def setModelData(self, editor: QWidget, _model: object, index: Index) -> None:
         """Leaving the editor applies what was typed, when it means something."""
         if isinstance(editor, QLineEdit) and editor.isModified():
-            self._apply(_row(index).name, SCHEME_COLUMNS[Column(index.column())], editor.text())
+            self._try(_row(index).name, SCHEME_COLUMNS[Column(index.column())], editor.text())
 
     def eventFilter(self, editor: QObject, event: QEvent) -> bool:
         """Enter applies; a spelling that means nothing keeps the editor open and marked."""
@@ -235,7 +239,7 @@ class LayerDelegate(QStyledItemDelegate):
             and event.type() == QEvent.Type.KeyPress
             and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
         ):
-            wrong = self._apply(self._edited, self._role, editor.text())
+            wrong = self._try(self._edited, self._role, editor.text())
             if wrong:
                 _mark(editor, wrong)
             else:
@@ -243,6 +247,23 @@ class LayerDelegate(QStyledItemDelegate):
                 self.closeEditor.emit(editor)
             return True
         return super().eventFilter(editor, event)
+
+    def _try(self, name: str, role: Role, spelling: str) -> str:
+        wrong = self._apply(name, role, spelling)
+        if wrong:
+            self._complaint = wrong
+        else:
+            self._withdraw()
+        return wrong
+
+    def _closed(self, _editor: QWidget, hint: QStyledItemDelegate.EndEditHint) -> None:
+        if hint == QStyledItemDelegate.EndEditHint.RevertModelCache:
+            self._withdraw()
+
+    def _withdraw(self) -> None:
+        if self._complaint:
+            self.withdrawn.emit(self._complaint)
+            self._complaint = ""
 
 
 def _row(index: Index) -> LayerRow:

@@ -45,15 +45,17 @@ class LayerTable(QTableView):
 
     picked = Signal()  # the current layer, the selection or the column changed
     failed = Signal(str)
+    withdrawn = Signal(str)  # what failed before is given up or put right
     wants_menu = Signal(QPoint)
 
     def __init__(self, session: Session) -> None:
         """Empty until `refresh`."""
         super().__init__()
         self._session = session
-        self._ranked = ""  # the layer that [ or ] went to last
+        self._reached = ""  # the layer that [ or ] went to, until a row changes
         self.layers = LayerModel(self)
         self.delegate = LayerDelegate(self, session.completions, self.apply_scheme)
+        self.delegate.withdrawn.connect(self.withdrawn)
         self.header = LayerHeader(self)
         self.setHorizontalHeader(self.header)
         self.setModel(self.layers)
@@ -61,6 +63,8 @@ class LayerTable(QTableView):
         self._set_up()
         self.header.sortIndicatorChanged.connect(self.layers.sort)
         self.header.setSortIndicator(Column.INDEX, Qt.SortOrder.AscendingOrder)
+        self.layers.dataChanged.connect(self._forget_walk)
+        self.layers.modelReset.connect(self._forget_walk)
         self.selectionModel().selectionChanged.connect(lambda: self.picked.emit())
         self.selectionModel().currentChanged.connect(lambda: self.picked.emit())
 
@@ -157,17 +161,30 @@ class LayerTable(QTableView):
         self.scrollTo(index)
         return True
 
-    def step_by_error(self, step: int) -> None:
-        """Go to the worst layer; from there to the next (+1) or the previous (-1) by SQNR."""
-        ranking = self.layers.by_error()
-        current = self.current_row()
-        if not ranking or current is None:
-            return
-        if self._ranked in ranking and current.name == self._ranked:
-            self._ranked = ranking[(ranking.index(self._ranked) + step) % len(ranking)]
-        else:
-            self._ranked = ranking[0]
-        self.go_to(self._ranked)
+    def go_worse(self) -> None:
+        """Go to the worst layer by SQNR; on a walk with `go_better`, one layer back to it."""
+        ranking, rank = self._rank()
+        walking = rank is not None and ranking[rank] == self._reached
+        self._reach(ranking, rank - 1 if rank is not None and walking else 0)
+
+    def go_better(self) -> None:
+        """Go to the next less bad layer by SQNR; from one without an SQNR, to the second worst."""
+        ranking, rank = self._rank()
+        self._reach(ranking, 1 if rank is None else rank + 1)
+
+    def _rank(self) -> tuple[list[str], int | None]:
+        """The layers with the worst first, and where the current one stands."""
+        ranking, current = self.layers.by_error(), self.current_row()
+        known = current is not None and current.name in ranking
+        return ranking, ranking.index(current.name) if current and known else None
+
+    def _reach(self, ranking: list[str], rank: int) -> None:
+        if ranking:
+            self._reached = ranking[min(max(0, rank), len(ranking) - 1)]
+            self.go_to(self._reached)
+
+    def _forget_walk(self) -> None:
+        self._reached = ""
 
     # edits
 

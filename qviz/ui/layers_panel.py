@@ -6,14 +6,19 @@ import re
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QAction, QKeyEvent
-from PySide6.QtWidgets import QFrame, QLabel, QLineEdit, QStackedLayout
+from PySide6.QtWidgets import QFrame, QLineEdit, QStackedLayout
 
 from qviz.app.session import Session
 from qviz.ui.fonts import ui_font
 from qviz.ui.icons import icon
 from qviz.ui.layer_table import LayerTable
 from qviz.ui.palette import Palette
-from qviz.ui.parts import Card, label, set_look
+from qviz.ui.parts import Card, ElidedLabel, label, set_look
+
+NO_LAYER = (
+    "No layer of this model can be quantized: it has no Conv, ConvTranspose, Gemm, MatMul, "
+    "LSTM, GRU, RNN or Gather that works on floating-point values."
+)
 
 
 class FilterBox(QLineEdit):
@@ -61,20 +66,19 @@ class LayersPanel(Card):
         """Empty until the table is refreshed."""
         super().__init__("Layers")
         self.table = LayerTable(session)
-        self.count = label("", 12, tone="faint")
+        self.count = ElidedLabel(12, tone="faint")
         self.filter = FilterBox()
         self.filter.textChanged.connect(self._filter)
         self.filter.left.connect(self.table.setFocus)
-        self.header.addWidget(self.count)
-        self.header.addStretch(1)
+        self.header.addWidget(self.count, 1)
         self.header.addWidget(self.filter)
         line = QFrame()
         line.setObjectName("divider")
         line.setFixedHeight(1)
         self.body.addWidget(line)
-        self.nothing = QLabel("No layer matches the filter")
-        self.nothing.setFont(ui_font(13))
-        self.nothing.setProperty("tone", "faint")
+        self.nothing = label("", 13, tone="faint")
+        self.nothing.setWordWrap(True)
+        self.nothing.setMargin(24)
         self.nothing.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._stack = QStackedLayout()
         self._stack.addWidget(self.table)
@@ -100,14 +104,21 @@ class LayersPanel(Card):
         try:
             self.table.set_filter(pattern)
         except re.error as error:
-            self.filter.setToolTip(f"Not a regular expression: {error}")
-            set_look(self.filter, "invalid", True)
+            self._show_wrong(f"Not a regular expression: {error}")
             return
-        self.filter.setToolTip("")
-        set_look(self.filter, "invalid", False)
+        self._show_wrong("")
         self._show_count()
+
+    def _show_wrong(self, wrong: str) -> None:
+        """What is wrong with the filter, said where the count stands; "" when nothing is."""
+        self.filter.setToolTip(wrong)
+        set_look(self.filter, "invalid", bool(wrong))
+        set_look(self.count, "tone", "bad" if wrong else "faint")
+        self.count.setText(wrong)
 
     def _show_count(self) -> None:
         shown, total = self.table.layers.rowCount(), self.table.layers.total()
-        self.count.setText(str(total) if shown == total else f"{shown} of {total}")
-        self._stack.setCurrentIndex(1 if total and not shown else 0)
+        if not self.filter.property("invalid"):
+            self.count.setText(str(total) if shown == total else f"{shown} of {total}")
+        self.nothing.setText("No layer matches the filter" if total else NO_LAYER)
+        self._stack.setCurrentIndex(0 if shown else 1)

@@ -45,6 +45,7 @@ class MainWindow(QMainWindow):
         self.theme = theme
         self.settings = settings
         self._ask_to_leave = may_leave
+        self._drawn = session.current()
         self.setFont(ui_font(13))
         self.setWindowIcon(app_icon())
         self.setMinimumSize(1024, 640)
@@ -105,8 +106,8 @@ class MainWindow(QMainWindow):
             "find": self.workspace.layers.focus_filter,
             "overlay": self._show_flags,
             "log_scale": self._show_flags,
-            "worse_layer": lambda: table.step_by_error(-1),
-            "better_layer": lambda: table.step_by_error(1),
+            "worse_layer": table.go_worse,
+            "better_layer": table.go_better,
             "theme_system": lambda: self.set_theme("system"),
             "theme_light": lambda: self.set_theme("light"),
             "theme_dark": lambda: self.set_theme("dark"),
@@ -179,6 +180,7 @@ class MainWindow(QMainWindow):
         self.recent_menu.cleared.connect(self.files.forget_recent)
         work.strip.samples_wanted.connect(self.files.ask_samples)
         work.failed.connect(self._fail)
+        work.table.withdrawn.connect(self.banner.withdraw)
         work.table.wants_menu.connect(lambda point: self.layer_menu().popup(point))
         for name, button in (
             ("overlay", work.distribution.overlay),
@@ -199,6 +201,7 @@ class MainWindow(QMainWindow):
         return menu
 
     def _show_document(self) -> None:
+        self._end_complaint()
         document = self.session.document()
         name = document.model_name
         self.setWindowTitle(f"{name}[*] \N{EM DASH} qviz" if name else "qviz")
@@ -208,6 +211,14 @@ class MainWindow(QMainWindow):
         self.commands.refresh(document)
         self.toolbar.refresh()
         self.files.remember()
+
+    def _end_complaint(self) -> None:
+        """An edit or an opening worked: what failed before it is over; the log keeps it."""
+        before, now = self._drawn, self.session.current()
+        self._drawn = now
+        pairs = ((before.model, now.model), (before.samples, now.samples), (before.plan, now.plan))
+        if any(old is not new for old, new in pairs):
+            self.banner.hide()
 
     def _show_rows(self) -> None:
         fresh = self.workspace.table.current_row() is None

@@ -7,16 +7,13 @@ from PySide6.QtWidgets import (
     QDialog,
     QFrame,
     QHBoxLayout,
-    QListWidget,
-    QListWidgetItem,
     QToolButton,
-    QVBoxLayout,
     QWidget,
 )
 
 from qviz.app.views import Message
-from qviz.ui.fonts import ui_font
 from qviz.ui.icons import icon
+from qviz.ui.message_log import log_dialog
 from qviz.ui.palette import LIGHT, Palette
 from qviz.ui.parts import ElidedLabel, label, set_look
 
@@ -28,7 +25,7 @@ def _color(level: str, palette: Palette) -> str:
 
 
 class Banner(QFrame):
-    """An error or warning that stays until it is dismissed or something newer is said."""
+    """An error or warning; stays until dismissed or withdrawn, or something newer works."""
 
     def __init__(self) -> None:
         """Hidden until there is something to say."""
@@ -68,6 +65,11 @@ class Banner(QFrame):
         set_look(self, "level", message.level)
         self.setAccessibleName(message.text)
         self.show()
+
+    def withdraw(self, text: str) -> None:
+        """Hide if this is what it says."""
+        if text == self.text.text():
+            self.hide()
 
 
 class MessageArea(QWidget):
@@ -117,23 +119,13 @@ class MessageArea(QWidget):
 
     def log_dialog(self) -> QDialog:
         """Every message, the newest first."""
-        dialog = QDialog(self.window())
-        dialog.setWindowTitle("Messages")
-        dialog.resize(640, 360)
-        box = QListWidget()
-        box.setObjectName("list")
-        box.setFont(ui_font(13))
-        box.setWordWrap(True)
-        for message in reversed(self._log):
-            drawn = icon(ICONS[message.level], self._palette, _color(message.level, self._palette))
-            box.addItem(QListWidgetItem(drawn, message.text))
-        column = QVBoxLayout(dialog)
-        column.setContentsMargins(12, 12, 12, 12)
-        column.addWidget(box)
-        return dialog
+        drawn = {
+            level: icon(name, self._palette, _color(level, self._palette)).pixmap(18, 18)
+            for level, name in ICONS.items()
+        }
+        lines = [(drawn[message.level], message.text) for message in reversed(self._log)]
+        return log_dialog(self.window(), lines)
 
     def show_log(self) -> None:
         """Open the log."""
-        dialog = self.log_dialog()
-        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        dialog.open()
+        self.log_dialog().open()

@@ -24,7 +24,7 @@ from qviz.ui.palette import Palette
 from qviz.ui.parts import ElidedLabel, divider, label, set_look
 from qviz.ui.segmented import Segmented
 
-ACCURACY_WIDTH = 292  # room for two numbers and an interval, so that nothing moves
+ACCURACY_WIDTH = 304  # room for two numbers and an interval, so that nothing moves
 HEIGHT = 90
 PART_WORDS: dict[str, tuple[str, str]] = {
     "tune": ("Tuning", "The samples to look at while the plan changes"),
@@ -74,7 +74,7 @@ class NumberStrip(QFrame):
     def _assemble(self) -> None:
         row = QHBoxLayout(self)
         row.setContentsMargins(16, 10, 16, 10)
-        row.setSpacing(18)
+        row.setSpacing(14)
         accuracy = QWidget()
         accuracy.setLayout(self._accuracy())
         accuracy.setMinimumWidth(ACCURACY_WIDTH)
@@ -151,20 +151,21 @@ class NumberStrip(QFrame):
     def _show_accuracy(self, strip: Strip) -> None:
         metric = strip.metric or "Accuracy"
         self.caption.setText(f"{metric[:1].upper()}{metric[1:]}: float and quantized")
+        digits = _digits(strip)
         unit = strip.unit if strip.float_value is not None else ""
-        self.float_number.show_number(_value(strip.float_value), unit, "soft")
+        self.float_number.show_number(_value(strip.float_value, digits), unit, "soft")
         tone = "faint" if strip.stale or strip.value is None else ""
         unit = strip.unit if strip.value is not None else ""
-        self.number.show_number(_value(strip.value), unit, tone)
+        self.number.show_number(_value(strip.value, digits), unit, tone)
         self.badge.setVisible(strip.exact and not strip.stale)
         self.badge.setToolTip("All samples of the part are counted: there is no sampling error")
         wide = strip.low is not None and strip.high is not None and not strip.exact
         self.interval.setVisible(wide)
         if strip.low is not None and strip.high is not None:
             half = (strip.high - strip.low) / 2
-            self.interval.setText(f"± {half:.1f}")
+            self.interval.setText(f"± {half:.{digits}f}")
             self.interval.setToolTip(
-                f"95 % interval: {strip.low:.1f} to {strip.high:.1f} {strip.unit}"
+                f"95 % interval: {strip.low:.{digits}f} to {strip.high:.{digits}f} {strip.unit}"
             )
 
     def _show_below(self, strip: Strip) -> None:
@@ -181,16 +182,17 @@ class NumberStrip(QFrame):
 
     def _show_change(self, strip: Strip) -> None:
         stale = strip.stale
-        if strip.delta is None:
+        change = _change(strip)
+        if change is None:
             self.change.icon.hide()
             self.change.show_figure(text.NONE, "", "points", "faint")
         else:
-            digits = round(strip.delta, 1)
-            tone = "bad" if digits < 0 else "good" if digits > 0 else ""
+            tone = "bad" if change < 0 else "good" if change > 0 else ""
             self.change.icon.setVisible(bool(tone) and not stale)
             self.change.icon.setPixmap(self._arrows.get(tone, QPixmap()))
             shown = "faint" if stale else tone
-            self.change.show_figure(text.signed(strip.delta), "", "points from float", shown)
+            words = text.signed(change, _digits(strip))
+            self.change.show_figure(words, "", "points from float", shown)
         if strip.flips is None:
             self.flips.show_figure(text.NONE, "", "changed answers", "faint")
             return
@@ -220,8 +222,20 @@ class NumberStrip(QFrame):
             self.bops.show_figure(text.NONE, "", "", "faint")
 
 
-def _value(value: float | None) -> str:
-    return text.NONE if value is None else f"{value:.1f}"
+def _digits(strip: Strip) -> int:
+    return 2 if strip.unit == "%" else 1
+
+
+def _change(strip: Strip) -> float | None:
+    """The change between the two numbers as they are shown, so that the three always agree."""
+    if strip.delta is None or strip.value is None or strip.float_value is None:
+        return strip.delta
+    digits = _digits(strip)
+    return round(round(strip.value, digits) - round(strip.float_value, digits), digits)
+
+
+def _value(value: float | None, digits: int) -> str:
+    return text.NONE if value is None else f"{value:.{digits}f}"
 
 
 def _seen(strip: Strip) -> str:

@@ -9,7 +9,7 @@ from PySide6.QtGui import QColor
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """Named colors, `#rrggbb`. Text tokens have a contrast of at least 4.5:1 on every ground."""
+    """Named colors, `#rrggbb`. Enabled text has a contrast of at least 4.5:1 on every ground."""
 
     name: str
     window: str  # behind the cards
@@ -21,6 +21,7 @@ class Palette:
     text: str
     text_soft: str
     text_faint: str
+    text_disabled: str  # fainter than 4.5:1 on purpose
     accent: str
     accent_hover: str
     accent_soft: str  # ground of selected rows
@@ -49,6 +50,7 @@ LIGHT = Palette(
     text="#131820",
     text_soft="#434C5C",
     text_faint="#5F6A7D",
+    text_disabled="#A9B2C0",
     accent="#2F5BD7",
     accent_hover="#2549B5",
     accent_soft="#E4EBFC",
@@ -77,6 +79,7 @@ DARK = Palette(
     text="#EBEEF4",
     text_soft="#B9C1CF",
     text_faint="#929DB0",
+    text_disabled="#566073",
     accent="#7EA4FF",
     accent_hover="#9DBAFF",
     accent_soft="#22304F",

@@ -43,6 +43,8 @@ def divider() -> QFrame:
 class ElidedLabel(QLabel):
     """A line that ends in … where it does not fit; the whole text is its tooltip."""
 
+    mode = Qt.TextElideMode.ElideRight
+
     def __init__(self, pixels: int = 13, weight: Weight = "regular", tone: str = "") -> None:
         """An empty line."""
         super().__init__()
@@ -63,12 +65,26 @@ class ElidedLabel(QLabel):
     def paintEvent(self, _event: QPaintEvent) -> None:
         """Draw what fits."""
         painter = QPainter(self)
+        self.drawFrame(painter)
+        room = self.contentsRect()
         painter.setPen(self.palette().color(self.foregroundRole()))
-        shown = QFontMetrics(self.font()).elidedText(
-            self.text(), Qt.TextElideMode.ElideRight, self.width()
-        )
+        shown = QFontMetrics(self.font()).elidedText(self.text(), self.mode, room.width())
         flags = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
-        painter.drawText(self.rect(), flags, shown)
+        painter.drawText(room, flags, shown)
+
+
+class Chip(ElidedLabel):
+    """A badge as wide as its text; where that does not fit, the middle gives way to …."""
+
+    mode = Qt.TextElideMode.ElideMiddle
+
+    def __init__(self, pixels: int = 12) -> None:
+        """An empty badge."""
+        super().__init__(pixels, "medium")
+        self.setProperty("badge", "accent")
+        self.setIndent(0)
+        self.setMinimumWidth(48)
+        self.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
 
 
 class Card(QFrame):

@@ -57,7 +57,7 @@ def run_window(model: str | None, samples: str | None, plan: str | None = None) 
     app = application()
     settings = Settings()
     session = Session(MainThread(), part="tune")
-    window = MainWindow(session, Theme(app, settings.theme()), settings, _may_close)
+    window = MainWindow(session, Theme(app, settings.theme()), settings, _may_leave)
     window.show()
     if model is not None:
         session.open(model, samples, plan)
@@ -68,18 +68,16 @@ def run_window(model: str | None, samples: str | None, plan: str | None = None) 
     return code
 
 
-def _may_close(window: MainWindow) -> bool:
+def _may_leave(window: MainWindow) -> bool:
     """Ask what to do with a plan that is not saved."""
-    if not window.session.document().modified:
-        return True
     button = QMessageBox.StandardButton
-    answer = QMessageBox.question(
-        window,
-        "Save the plan?",
-        "The plan has edits that are not saved.",
-        button.Save | button.Discard | button.Cancel,
-        button.Save,
-    )
+    box = QMessageBox(window)
+    box.setWindowTitle("Save the plan?")
+    box.setText("The plan has edits that are not saved.")
+    box.setStandardButtons(button.Save | button.Discard | button.Cancel)
+    box.setDefaultButton(button.Save)
+    answer = box.exec()
+    box.deleteLater()
     if answer == button.Save:
         return window.files.ask_save_plan()
     return answer == button.Discard
@@ -158,12 +156,10 @@ def wait_until_idle(session: Session, with_samples: bool) -> None:
         QvizError: opening failed, or it took longer than SCREENSHOT_LIMIT_S.
     """
     loop = QEventLoop()
-
-    def check(_topics: frozenset[str] = frozenset()) -> None:
-        if _finished(session, with_samples):
-            loop.quit()
-
-    unsubscribe = session.subscribe(check)
+    turn = QTimer()  # look after the event is handled: inside it one job may end to start another
+    turn.setSingleShot(True)
+    turn.timeout.connect(lambda: loop.quit() if _finished(session, with_samples) else None)
+    unsubscribe = session.subscribe(lambda _topics: turn.start(0))
     guard = QTimer()
     guard.setSingleShot(True)
     guard.timeout.connect(lambda: loop.exit(1))
@@ -184,4 +180,4 @@ def _finished(session: Session, with_samples: bool) -> bool:
     if session.jobs():
         return False
     state = session.strip().state
-    return state in ("done", "failed") or (state == "no samples" and not with_samples)
+    return state in ("done", "failed", "cancelled") or (state == "no samples" and not with_samples)

@@ -20,6 +20,7 @@ def _ground(p: Palette) -> str:
 QWidget {{ color: {p.text}; }}
 QMainWindow, QDialog, QWidget#ground {{ background: {p.window}; }}
 QLabel, QCheckBox {{ background: transparent; }}
+QDialogButtonBox {{ dialogbuttonbox-buttons-have-icons: 0; }}
 QFrame#card {{ background: {p.card}; border: 1px solid {p.line}; border-radius: 10px; }}
 QLabel[tone="soft"] {{ color: {p.text_soft}; }}
 QLabel[tone="faint"] {{ color: {p.text_faint}; }}
@@ -45,7 +46,7 @@ QMenuBar::item:pressed {{ background: {p.accent_soft}; color: {p.accent}; }}
 QMenu {{ background: {p.raised}; border: 1px solid {p.line_strong}; padding: 5px; }}
 QMenu::item {{ padding: 6px 28px 6px 10px; border-radius: 5px; }}
 QMenu::item:selected {{ background: {p.accent_soft}; color: {p.accent}; }}
-QMenu::item:disabled {{ color: {p.text_faint}; background: transparent; }}
+QMenu::item:disabled {{ color: {p.text_disabled}; background: transparent; }}
 QMenu::icon {{ padding-left: 8px; }}
 QMenu::separator {{ height: 1px; background: {p.line}; margin: 5px 6px; }}
 QMenu::indicator {{ width: 16px; height: 16px; margin-left: 6px; }}
@@ -66,7 +67,7 @@ QToolButton:hover {{ background: {p.sunken}; color: {p.text}; }}
 QToolButton:pressed {{ background: {p.accent_soft}; }}
 QToolButton:checked {{ background: {p.accent_soft}; color: {p.accent}; }}
 QToolButton:focus {{ border: 1px solid {p.accent}; }}
-QToolButton:disabled {{ color: {p.text_faint}; background: transparent; }}
+QToolButton:disabled {{ color: {p.text_disabled}; background: transparent; }}
 QToolButton[compact="true"] {{ padding: 2px; }}
 QToolButton[popupMode="1"] {{ padding-right: 20px; }}
 QToolButton[popupMode="2"] {{ padding-right: 20px; }}
@@ -80,7 +81,7 @@ QPushButton {{ background: {p.card}; border: 1px solid {p.line_strong}; border-r
 QPushButton:hover {{ background: {p.sunken}; }}
 QPushButton:pressed {{ background: {p.accent_soft}; }}
 QPushButton:focus {{ border: 1px solid {p.accent}; }}
-QPushButton:disabled {{ color: {p.text_faint}; background: {p.sunken}; border-color: {p.line}; }}
+QPushButton:disabled {{ color: {p.text_disabled}; background: {p.sunken}; border-color: {p.line}; }}
 QPushButton[primary="true"] {{ background: {p.accent}; border: 1px solid {p.accent};
   color: {p.on_accent}; }}
 QPushButton[primary="true"]:hover {{ background: {p.accent_hover};
@@ -97,7 +98,7 @@ QToolButton[segment="true"]:hover {{ color: {p.text}; background: {p.line}; }}
 QToolButton[segment="true"]:checked {{ background: {p.card}; color: {p.accent};
   border: 1px solid {p.line_strong}; }}
 QToolButton[segment="true"]:focus {{ border: 1px solid {p.accent}; }}
-QToolButton[segment="true"]:disabled {{ color: {p.text_faint}; background: transparent; }}
+QToolButton[segment="true"]:disabled {{ color: {p.text_disabled}; background: transparent; }}
 """
 
 
@@ -112,7 +113,7 @@ QLineEdit:focus, QComboBox:focus, QSpinBox:focus, QDoubleSpinBox:focus {{
   border: 1px solid {p.accent}; background: {p.card}; }}
 QLineEdit[invalid="true"] {{ border: 1px solid {p.bad}; }}
 QLineEdit:disabled, QComboBox:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled {{
-  color: {p.text_faint}; }}
+  color: {p.text_disabled}; }}
 QLineEdit#cell {{ border-radius: 0px; padding: 0px 5px; background: {p.card};
   border: 2px solid {p.accent}; }}
 QLineEdit#cell[invalid="true"] {{ border: 2px solid {p.bad}; }}
@@ -127,7 +128,7 @@ QComboBox QAbstractItemView::item:selected, QAbstractItemView#list::item:selecte
   background: {p.accent_soft}; color: {p.accent}; }}
 QComboBox QAbstractItemView::item, QAbstractItemView#list::item {{ padding: 3px 6px;
   min-height: 20px; border-radius: 4px; }}
-QComboBox QAbstractItemView::item:disabled {{ color: {p.text_faint}; }}
+QComboBox QAbstractItemView::item:disabled {{ color: {p.text_disabled}; }}
 QSpinBox, QDoubleSpinBox {{ padding: 4px 18px 4px 8px; }}
 QAbstractSpinBox QLineEdit, QAbstractSpinBox QLineEdit:focus {{ border: none;
   padding: 0px; background: transparent; min-height: 0px; }}

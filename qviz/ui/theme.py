@@ -78,5 +78,5 @@ def _qt_palette(p: Palette) -> QPalette:
     for key, value in colors.items():
         result.setColor(key, QColor(value))
     for key in (role.WindowText, role.Text, role.ButtonText):
-        result.setColor(QPalette.ColorGroup.Disabled, key, QColor(p.text_faint))
+        result.setColor(QPalette.ColorGroup.Disabled, key, QColor(p.text_disabled))
     return result

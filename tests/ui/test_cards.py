@@ -49,15 +49,26 @@ def test_a_running_evaluation_shows_its_interval_and_progress(
     qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     strip = strip_of(qtbot, monkeypatch, RUNNING)
-    assert strip.float_number.value.text() == "91.2"
-    assert strip.number.value.text() == "90.4"
-    assert strip.interval.text() == "± 0.3"
+    assert strip.float_number.value.text() == "91.20"
+    assert strip.number.value.text() == "90.40"
+    assert strip.interval.text() == "± 0.30"
     assert strip.seen.text() == "412 of 2,000 samples"
     assert strip.progress.isVisible()
-    assert strip.change.number.value.text() == "\N{MINUS SIGN}0.8"
+    assert strip.change.number.value.text() == "\N{MINUS SIGN}0.80"
     assert strip.flips.number.value.text() == "14"
     assert strip.size_figure.note.text().startswith("7.4")
     assert not strip.badge.isVisible()
+
+
+def test_the_change_agrees_with_the_two_numbers_beside_it(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    float_value, value = 100 * 877 / 960, 100 * 878 / 960
+    rounded = replace(RUNNING, float_value=float_value, value=value, delta=value - float_value)
+    strip = strip_of(qtbot, monkeypatch, rounded)
+    assert strip.float_number.value.text() == "91.35"
+    assert strip.number.value.text() == "91.46"
+    assert strip.change.number.value.text() == "+0.11"
 
 
 def test_a_failure_is_told_and_the_old_number_is_grey(

@@ -99,6 +99,38 @@ def test_a_spelling_that_means_nothing_keeps_the_editor_open_and_says_so(
     assert "int99" in window.banner.text.text()
     assert weight_schemes(session) == ["int8:channel", "int8:channel"]
     QTest.keyClick(editor, Qt.Key.Key_Escape)
+    assert not window.banner.isVisible()
+    assert window.workspace.table.current_row() is not None
+
+
+def test_an_error_is_over_with_the_next_edit_that_works(
+    window: MainWindow, session: Session
+) -> None:
+    session.set_bits(["fc1.weight"], 6)
+    window.refresh.flush()
+    window.workspace.failed.emit("fc1.weight: something was wrong")
+    assert window.banner.isVisible()
+    window.refresh.flush()
+    assert window.banner.isVisible()
+    session.set_bits(["fc1.weight"], 5)
+    window.refresh.flush()
+    assert not window.banner.isVisible()
+
+
+def test_a_long_scheme_is_cut_in_the_middle_and_told_whole(
+    window: MainWindow, session: Session
+) -> None:
+    session.set_clip(["fc1.weight"], -208.574, 208.574)
+    window.refresh.flush()
+    window.workspace.table.go_to("fc1")
+    window.workspace.show_selection()
+    scheme = weight_schemes(session)[0]
+    chip = window.workspace.distribution.panels["weight"].scheme
+    assert chip.toolTip() == scheme
+    assert chip.geometry().right() < window.workspace.distribution.width()
+    assert window.workspace.inspector.scheme.toolTip() == scheme
+    index = window.workspace.table.currentIndex().siblingAtColumn(Column.WEIGHT)
+    assert scheme in index.data(Qt.ItemDataRole.ToolTipRole)
 
 
 def test_a_layer_without_weights_says_where_its_inputs_are_edited(

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections.abc import Callable
+from pathlib import Path
 
+import onnx
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
+from qviz.app.session import Session
 from qviz.app.views import Cell, LayerRow
 from qviz.ui.layer_model import Column, LayerModel
 from qviz.ui.main_window import MainWindow
@@ -112,6 +116,7 @@ def test_a_broken_expression_is_marked_and_changes_nothing(window: MainWindow) -
     panel.filter.setText("re:(")
     assert panel.filter.property("invalid") is True
     assert "regular expression" in panel.filter.toolTip()
+    assert panel.count.text() == panel.filter.toolTip()
     assert panel.table.layers.rowCount() == total
 
 
@@ -122,19 +127,47 @@ def test_the_selection_survives_sorting(window: MainWindow) -> None:
     assert [row.name for row in table.selected_rows()] == ["fc2"]
 
 
-def test_brackets_walk_from_the_worst_layer(window: MainWindow) -> None:
+def current_name(window: MainWindow) -> str:
+    row = window.workspace.table.current_row()
+    assert row is not None
+    return row.name
+
+
+def press(window: MainWindow, keys: str) -> str:
+    QTest.keyClicks(window.workspace.table, keys)
+    return current_name(window)
+
+
+def test_brackets_walk_in_order_of_error_and_stop_at_its_ends(window: MainWindow) -> None:
     table = window.workspace.table
-    ranking = table.layers.by_error()
+    table.layers.show_rows(tuple(layer(index, db) for index, db in enumerate((30, 10, None, 20))))
     table.setFocus()
-    QTest.keyClick(table, Qt.Key.Key_BracketRight)
-    current = table.current_row()
-    assert current is not None
-    assert current.name == ranking[0]
-    QTest.keyClick(table, Qt.Key.Key_BracketRight)
-    current = table.current_row()
-    assert current is not None
-    assert current.name == ranking[1]
-    QTest.keyClick(table, Qt.Key.Key_BracketLeft)
-    current = table.current_row()
-    assert current is not None
-    assert current.name == ranking[0]
+    table.go_to("layer0")
+    assert press(window, "[") == "layer1"
+    assert press(window, "[") == "layer1"
+    assert press(window, "]") == "layer3"
+    assert press(window, "]") == "layer0"
+    assert press(window, "]") == "layer0"
+    assert press(window, "[") == "layer3"
+    table.go_to("layer2")
+    assert press(window, "]") == "layer3"
+
+
+def test_a_changed_row_sends_the_bracket_to_the_worst_layer_again(window: MainWindow) -> None:
+    table = window.workspace.table
+    rows = tuple(layer(index, db) for index, db in enumerate((10, 20, 30, 40)))
+    table.layers.show_rows(rows)
+    table.go_to("layer2")
+    assert press(window, "]") == "layer3"
+    table.layers.show_rows((*rows[:3], layer(3, 41)))
+    assert press(window, "[") == "layer0"
+
+
+def test_a_model_without_layers_says_so(
+    qtbot: QtBot, empty_window: MainWindow, session: Session, write_model: Callable[..., Path]
+) -> None:
+    relu = onnx.helper.make_node("Relu", ["x"], ["y"], name="relu")
+    session.open(write_model("relu.onnx", [relu], {}, {"x": ["N", 4]}, {"y": ["N", 4]}))
+    panel = empty_window.workspace.layers
+    qtbot.waitUntil(panel.nothing.isVisible, timeout=5000)
+    assert panel.nothing.text().startswith("No layer of this model can be quantized")

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent, QImage
-from PySide6.QtWidgets import QApplication, QMenu
+from PySide6.QtWidgets import QApplication, QMenu, QPushButton, QScrollArea
 from pytestqt.qtbot import QtBot
 
 from qviz.app.actions import ACTIONS
 from qviz.app.session import Session
-from qviz.app.views import DocumentView
+from qviz.app.views import DocumentView, Message
 from qviz.errors import QvizError
 from qviz.ui.dialogs import about_dialog, shortcuts_dialog
 from qviz.ui.file_drop import Dropped, classify
@@ -176,6 +176,24 @@ def test_the_dialogs_name_every_key(qtbot: QtBot, window: MainWindow) -> None:
     about = about_dialog(window)
     qtbot.addWidget(about)
     assert about.windowTitle() == "About qviz"
+    assert all(button.icon().isNull() for button in about.findChildren(QPushButton))
+
+
+def test_the_log_is_as_high_as_its_messages_and_never_scrolls_sideways(
+    qtbot: QtBot, window: MainWindow
+) -> None:
+    heights = []
+    for count in (1, 4, 60):
+        for number in range(count):
+            window.files.said.emit(Message("info", f"{number}: {'many words ' * 20}"))
+        dialog = window.message_area.log_dialog()
+        qtbot.addWidget(dialog)
+        dialog.show()
+        scroll = dialog.findChild(QScrollArea)
+        assert isinstance(scroll, QScrollArea)
+        assert scroll.horizontalScrollBar().maximum() == 0
+        heights.append(dialog.height())
+    assert heights[0] < heights[1] < heights[2] < window.height()
 
 
 def luminance(color: str) -> float:
@@ -199,6 +217,7 @@ def test_text_stands_out_from_its_ground(palette: Palette) -> None:
         assert contrast(text, p.card) >= 4.5
     assert contrast(p.accent, p.accent_soft) >= 4.5
     assert contrast(p.on_accent, p.accent) >= 4.5
+    assert contrast(p.text_disabled, p.card) <= contrast(p.text_soft, p.card) / 2
 
 
 @pytest.mark.usefixtures("qapp")
