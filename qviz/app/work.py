@@ -222,8 +222,8 @@ class Work:
 
     def _calibration_finished(self) -> None:
         self._findings = replace(self._findings, calibration_done=True)
+        self._evaluate()  # before anyone looks: nothing was stopped in between
         self._changed("rows", "distribution", "strip")
-        self._evaluate()
 
     def _evaluate(self) -> None:
         """Start scoring the plan, unless its number is known or nothing is open.
