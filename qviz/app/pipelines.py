@@ -14,7 +14,7 @@ from qviz.engine.calibrate import calibrate, weight_statistics
 from qviz.engine.chunks import feeder
 from qviz.engine.evaluate import evaluate
 from qviz.engine.execute import Executor
-from qviz.engine.trace import check_float, check_labels, trace_macs
+from qviz.engine.trace import check_float, check_labels, trace_float
 from qviz.errors import QvizError
 from qviz.model.model import Model
 from qviz.model.parity import Parity, check_operators
@@ -114,11 +114,10 @@ def open_samples(
 
 def _checked(model: Model, samples: Samples | None, token: Token) -> FloatChecked:
     try:
-        macs = trace_macs(model, samples, token.cancelled)
+        run = trace_float(model, samples, token.cancelled)
     except QvizError as error:
         return FloatChecked(None, None, f"not run yet: {error.cause}")
-    parity = check_float(model, samples)
-    return FloatChecked(macs, parity, "")
+    return FloatChecked(run.macs, check_float(model, samples, run), "")
 
 
 def calibrate_inputs(

@@ -24,7 +24,7 @@ from qviz.app.work import Work
 from qviz.engine.memo import Memo
 from qviz.errors import QvizError
 from qviz.model.model import Model
-from qviz.plan.cost import Cost, cost_of_schemes
+from qviz.plan.cost import Cost, cost_of
 from qviz.plan.plan import Plan
 from qviz.quant.scheme import Scheme
 
@@ -68,7 +68,7 @@ class Reading(Work):
             return None
         schemes = self._schemes()
         if self._cost is None or self._cost[0] is not schemes or self._cost[1] is not macs:
-            self._cost = (schemes, macs, cost_of_schemes(model, schemes, macs))
+            self._cost = (schemes, macs, cost_of(model, schemes, macs))
         return self._cost[2]
 
     def _schemes(self) -> dict[str, Scheme]:

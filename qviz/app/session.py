@@ -12,10 +12,9 @@ from importlib import metadata
 from pathlib import Path
 
 from qviz.app import edits
-from qviz.app.document import PARTS
 from qviz.app.reading import Reading
 from qviz.app.views import Message
-from qviz.errors import QvizError
+from qviz.app.work import known_part
 from qviz.plan.plan import Plan, Rule, parse_setting, write_plan
 from qviz.quant.scheme import parse_scheme
 
@@ -120,9 +119,7 @@ class Session(Reading):
 
     def set_part(self, part: str) -> None:
         """Choose the samples that are scored: tune, all or confirm."""
-        chosen = next((known for known in PARTS if known == part), None)
-        if chosen is None:
-            raise QvizError(f"part '{part}'", "there is no such part", "Use tune, all or confirm")
+        chosen = known_part(part)
         if chosen != self._document.part:
             self._document = replace(self._document, part=chosen)
             self._changed("strip", "document")

@@ -8,11 +8,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from qviz.data.parts import Part as Part
 from qviz.errors import QvizError
 
 Floats = NDArray[np.float64]
 Role = Literal["weight", "input"]
-Part = Literal["calibration", "tune", "confirm", "all"]
 
 
 @dataclass(frozen=True, slots=True)

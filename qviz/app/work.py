@@ -283,10 +283,8 @@ class Work:
             raise QvizError(
                 "samples", "there are none to evaluate on", "Open some with samples=FILE"
             )
-        if part is not None and part not in PARTS:
-            raise QvizError(f"part '{part}'", "there is no such part", "Use tune, all or confirm")
         if part is not None:
-            self._document = replace(self._document, part=part)
+            self._document = replace(self._document, part=known_part(part))
         self._limit = self._limit if limit is None else _checked_limit(limit)
         self._start_evaluation()
         if self._scores.shown is None or not self._scores.is_current(self._score_key()):
@@ -312,6 +310,14 @@ class Work:
             lane.cancel()
         for lane in self._lanes.values():
             lane.close()
+
+
+def known_part(part: str) -> Part:
+    """A part that can be scored; raises QvizError for any other word."""
+    for known in PARTS:
+        if known == part:
+            return known
+    raise QvizError(f"part '{part}'", "there is no such part", "Use tune, all or confirm")
 
 
 def _checked_limit(limit: int | None) -> int | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -22,10 +23,18 @@ CHECKED_SAMPLES = 4
 FREE_SIZES = (64, 512, 16, 1)  # tried in turn for dimensions that the model leaves open
 
 
-def trace_macs(
+@dataclass(frozen=True, eq=False, slots=True)
+class FloatRun:
+    """A float run: the feeds that the model ran on, and the MACs per sample of every layer."""
+
+    feeds: Mapping[str, Tensor]
+    macs: Mapping[int, int]
+
+
+def trace_float(
     model: Model, samples: Samples | None, cancelled: Callable[[], bool] = lambda: False
-) -> dict[int, int]:
-    """MACs per sample of every layer, from a run on one sample or on synthetic inputs.
+) -> FloatRun:
+    """Run one sample, or synthetic inputs, in float.
 
     Raises:
         QvizError: without samples, when an input's rank is unknown.
@@ -34,17 +43,17 @@ def trace_macs(
     feeds, shapes = _runnable(model, samples, cancelled)
     first = next(iter(feeds.values()), None)
     batch = first.shape[0] if first is not None and first.ndim else 1
-    return {index: macs // max(batch, 1) for index, macs in count_macs(model, shapes).items()}
+    macs = {index: n // max(batch, 1) for index, n in count_macs(model, shapes).items()}
+    return FloatRun(feeds, macs)
 
 
-def check_float(model: Model, samples: Samples | None) -> Parity:
-    """Largest difference between qviz's float outputs and onnxruntime's on a few samples."""
-    feeds = (
-        _runnable(model, None, lambda: False)[0]
-        if samples is None
-        else _sample_feeds(model, samples, CHECKED_SAMPLES)
-    )
-    return check_against_onnxruntime(model, {name: _array(t) for name, t in feeds.items()})
+def check_float(model: Model, samples: Samples | None, run: FloatRun) -> Parity:
+    """Largest difference between qviz's float outputs and onnxruntime's on a few samples.
+
+    Without samples it is measured on the feeds of `run`.
+    """
+    feeds = run.feeds if samples is None else _sample_feeds(model, samples, CHECKED_SAMPLES)
+    return check_against_onnxruntime(model, {name: t.numpy() for name, t in feeds.items()})
 
 
 def check_labels(model: Model, samples: Samples) -> None:
@@ -103,7 +112,3 @@ def _sample_feeds(model: Model, samples: Samples, count: int) -> Mapping[str, Te
     feed = feeder(model, samples, None)
     rows = np.arange(min(count, feed.size, samples.count), dtype=np.int64)
     return feed.chunk(rows).feeds
-
-
-def _array(tensor: Tensor) -> np.ndarray:
-    return tensor.numpy()

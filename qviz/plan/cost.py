@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 from qviz.model.model import Model
 from qviz.model.slots import Layer, Role
-from qviz.plan.plan import Plan
-from qviz.plan.resolve import schemes
 from qviz.quant.scheme import Scheme
 
 FLOAT_BITS = 32
@@ -37,15 +35,8 @@ class Cost:
     layers: tuple[LayerCost, ...]
 
 
-def cost_of(model: Model, plan: Plan, macs: Mapping[int, int] | None) -> Cost:
-    """What a plan costs; `macs` per layer index from `count_macs`, None without shapes."""
-    return cost_of_schemes(model, schemes(model, plan), macs)
-
-
-def cost_of_schemes(
-    model: Model, by_slot: Mapping[str, Scheme], macs: Mapping[int, int] | None
-) -> Cost:
-    """The same from the scheme of every slot."""
+def cost_of(model: Model, by_slot: Mapping[str, Scheme], macs: Mapping[int, int] | None) -> Cost:
+    """What a scheme for every slot costs; `macs` from `count_macs`, None without shapes."""
     layers = tuple(_layer_cost(model, layer, by_slot, macs) for layer in model.layers)
     bytes_float = sum(_tensor_bytes(model, name) for name in model.constants)
     saved = 0

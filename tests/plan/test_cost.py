@@ -11,6 +11,7 @@ from onnx import helper
 from qviz.model.model import Model
 from qviz.plan.cost import Cost, cost_of, count_macs
 from qviz.plan.plan import Plan
+from qviz.plan.resolve import schemes
 from qviz.quant.scheme import parse_scheme
 
 
@@ -19,7 +20,7 @@ def node(op: str, inputs: list[str], name: str = "layer", **attributes: Any) -> 
 
 
 def cost(model: Model, weight: str, inputs: str, macs: dict[int, int] | None = None) -> Cost:
-    return cost_of(model, Plan(parse_scheme(weight), parse_scheme(inputs)), macs)
+    return cost_of(model, schemes(model, Plan(parse_scheme(weight), parse_scheme(inputs))), macs)
 
 
 MACS = [
@@ -179,12 +180,15 @@ def test_bits_are_counted_layer_by_layer(build: Any) -> None:
     eight = parse_scheme("int8")
     plan = Plan(eight, parse_scheme("uint8"), overrides={"conv3.weight": parse_scheme("int4")})
     layers = {layer.name: layer.index for layer in built.model.layers}
-    costs = cost_of(built.model, plan, macs).layers
+    costs = cost_of(built.model, schemes(built.model, plan), macs).layers
     assert costs[layers["conv3"]].macs == 1_806_336
     assert costs[layers["conv3"]].bops == 1_806_336 * 32
     assert costs[layers["depthwise"]].bops == 56_448 * 64
     half = Plan(eight)  # inputs in float
-    assert cost_of(built.model, half, macs).layers[layers["fc"]].bops == 640 * 8 * 32
+    assert (
+        cost_of(built.model, schemes(built.model, half), macs).layers[layers["fc"]].bops
+        == 640 * 8 * 32
+    )
 
 
 def test_a_recurrent_layer_counts_its_wider_weight(build: Any) -> None:
@@ -195,5 +199,5 @@ def test_a_recurrent_layer_counts_its_wider_weight(build: Any) -> None:
     first, second = (slot.name for slot in built.model.slots.values() if slot.role == "weight")
     bits = {first: parse_scheme("int4"), second: parse_scheme("int8")}
     for overrides in (bits, dict(zip(bits, reversed(bits.values()), strict=True))):
-        found = cost_of(built.model, Plan(overrides=overrides), macs)
+        found = cost_of(built.model, schemes(built.model, Plan(overrides=overrides)), macs)
         assert found.bops_quantized == macs[0] * 8 * 32
