@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from qviz.model.model import Model
 from qviz.model.slots import Layer, Role
 from qviz.quant.scheme import Scheme
@@ -45,7 +47,8 @@ def cost_of(model: Model, by_slot: Mapping[str, Scheme], macs: Mapping[int, int]
         if slot.role == "weight" and slot.value not in counted:
             counted.add(slot.value)
             saved += _tensor_bytes(model, slot.value)
-            saved -= _weight_bytes(model, slot.value, slot.axis, by_slot[slot.name])
+            tensor = model.constants[slot.value]
+            saved -= weight_bytes(tensor, slot.axis, by_slot[slot.name])
     total_macs = None if macs is None else sum(macs.values())
     bops = [layer.bops for layer in layers if layer.bops is not None]
     return Cost(
@@ -63,7 +66,9 @@ def _layer_cost(
     weights = [model.slots[name] for name in layer.slots if model.slots[name].role == "weight"]
     bias = 0 if layer.bias is None else _tensor_bytes(model, layer.bias)
     floats = sum(_tensor_bytes(model, slot.value) for slot in weights) + bias
-    packed = sum(_weight_bytes(model, s.value, s.axis, by_slot[s.name]) for s in weights) + bias
+    packed = (
+        sum(weight_bytes(model.constants[s.value], s.axis, by_slot[s.name]) for s in weights) + bias
+    )
     if macs is None:
         return LayerCost(floats, packed, None, None)
     count = macs[layer.index]
@@ -85,14 +90,26 @@ def _tensor_bytes(model: Model, name: str) -> int:
     return int(tensor.numel() * tensor.element_size()) if tensor.is_floating_point() else 0
 
 
-def _weight_bytes(model: Model, name: str, axis: int | None, scheme: Scheme) -> int:
-    """Packed codes plus a float32 scale per channel, and a zero point where it is free."""
-    tensor = model.constants[name]
+def weight_bytes(tensor: Tensor, axis: int | None, scheme: Scheme) -> int:
+    """Packed codes plus what decodes them: scales, free zero points, a fitted codebook."""
     if scheme.is_float:
-        return _tensor_bytes(model, name)
-    channels = tensor.shape[axis] if scheme.granularity == "channel" and axis is not None else 1
-    zero_points = 0 if scheme.symmetric else channels * math.ceil(scheme.bits / 8)
-    return math.ceil(tensor.numel() * scheme.bits / 8) + 4 * channels + zero_points
+        return int(tensor.numel() * tensor.element_size())
+    packed = math.ceil(tensor.numel() * scheme.bits / 8)
+    rows = int(tensor.shape[axis]) if axis is not None else 1
+    match scheme.family:
+        case "cast":
+            return packed
+        case "kmeans" | "lloyd":
+            return packed + (4 << scheme.bits)
+    scales, width = 1, 4
+    if scheme.granularity == "channel":
+        scales = rows
+    elif scheme.granularity == "group":
+        scales = rows * math.ceil(tensor.numel() / max(rows, 1) / scheme.group)
+        width = 1 if scheme.family in ("mx", "nvfp4") else 2  # E8M0 and E4M3, or float16
+    tensor_scale = 4 if scheme.family == "nvfp4" else 0
+    zero_points = 0 if scheme.symmetric else scales * math.ceil(scheme.bits / 8)
+    return packed + width * scales + tensor_scale + zero_points
 
 
 def count_macs(model: Model, shapes: Shapes) -> dict[int, int]:

@@ -14,9 +14,11 @@ from typing import Any
 
 from qviz.errors import QvizError
 from qviz.model.slots import Role, Slot
-from qviz.quant.scheme import FLOAT, Scheme, parse_scheme
+from qviz.quant.scheme import FLOAT, Scheme
+from qviz.quant.spelling import parse_scheme
 
 PLAN_VERSION = 1
+CURE = "Choose a scheme that fits: inputs take one scale per tensor, or an MX or NVFP4 format"
 _SLOT = r"\.(?P<role>weight|input)(\.(?P<operand>[A-Z]))?"
 _PATTERN = re.compile(rf"(?P<name>.+){_SLOT}", re.DOTALL)
 _SETTING = re.compile(rf"(?P<pattern>.+?{_SLOT})=(?P<scheme>.*)", re.DOTALL)
@@ -236,7 +238,7 @@ def check_plan(plan: Plan, slots: Mapping[str, Slot], layer_names: Mapping[int, 
     for name, scheme in plan.schemes(slots, layer_names).items():
         reason = why_not(scheme, slots[name])
         if reason:
-            raise QvizError(name, reason, "Choose tensor granularity for inputs")
+            raise QvizError(name, reason, CURE)
 
 
 def _nothing_matches(pattern: str, slots: Mapping[str, Slot]) -> QvizError:
@@ -249,9 +251,21 @@ def _nothing_matches(pattern: str, slots: Mapping[str, Slot]) -> QvizError:
 
 def why_not(scheme: Scheme, slot: Slot) -> str:
     """Why a slot cannot take a scheme; "" when it can."""
-    if slot.role == "input" and scheme.granularity == "channel":
+    row = scheme.row
+    if slot.role not in row.roles:
+        return f"{row.name} is defined for {row.roles[0]}s only"
+    if slot.role == "weight":
+        return ""
+    if scheme.granularity == "channel":
         return (
             "one scale per input channel cannot leave the accumulator, so inputs are quantized "
             "per tensor"
         )
+    if scheme.granularity == "group" and row.granularities != ("group",):
+        return (
+            "the scales of groups must be known before the model runs, so only formats whose "
+            "blocks are scaled as they come (MX, NVFP4) have them for inputs"
+        )
+    if scheme.rounding == "stochastic":
+        return "a draw for every activation would change the result with the batch size"
     return ""

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from qviz.errors import QvizError
 from qviz.model.model import Model
 from qviz.plan.plan import Plan
-from qviz.quant.grids import Encoding
-from qviz.quant.ranges import find_encoding
+from qviz.quant.encode import find_encoding
+from qviz.quant.encoding import Encoding
 from qviz.quant.scheme import Scheme
 from qviz.quant.statistics import TensorStats
 

@@ -9,10 +9,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from qviz.quant.grids import Encoding, fake_quantize
-from qviz.quant.statistics import Points
+from qviz.quant.encoding import Dynamic, Encoding, Scaled
+from qviz.quant.grids import Integers
+from qviz.quant.statistics import Points, TensorStats
 
-ErrorMetric = Callable[[Tensor, Tensor, Tensor], float]  # x, x̂, counts: float64, flat
+ROUNDING_NOISE = 1.0 / math.sqrt(12.0)  # RMSE over step of an error uniform over one step
+
+# x, x̂, counts: float64 [rows, n] -> [rows]
+ErrorMetric = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 ERROR_METRICS: dict[str, ErrorMetric] = {}
 
@@ -24,84 +28,150 @@ def error_metric(function: ErrorMetric) -> ErrorMetric:
 
 
 @error_metric
-def mse(x: Tensor, q: Tensor, counts: Tensor) -> float:
+def mse(x: Tensor, q: Tensor, counts: Tensor) -> Tensor:
     """Mean squared error."""
-    return float(((x - q).square() * counts).sum() / counts.sum())
+    return ((x - q).square() * counts).sum(1) / counts.sum(1)
 
 
 @error_metric
-def sqnr_db(x: Tensor, q: Tensor, counts: Tensor) -> float:
+def sqnr_db(x: Tensor, q: Tensor, counts: Tensor) -> Tensor:
     """10·log10(Σx² / Σ(x-x̂)²) in dB, the mean not removed; inf when exact."""
-    signal = float((x.square() * counts).sum())
-    noise = float(((x - q).square() * counts).sum())
-    if noise == 0.0:
-        return math.inf
-    return 10.0 * math.log10(signal / noise) if signal > 0.0 else -math.inf
+    signal = (x.square() * counts).sum(1)
+    noise = ((x - q).square() * counts).sum(1)
+    found = 10.0 * (torch.log10(signal) - torch.log10(noise))
+    return torch.where(noise == 0.0, math.inf, found)
 
 
 @error_metric
-def cosine(x: Tensor, q: Tensor, counts: Tensor) -> float:
+def cosine(x: Tensor, q: Tensor, counts: Tensor) -> Tensor:
     """Cosine similarity; 1 for two zero vectors, 0 when only one is zero."""
-    norms = [math.sqrt(float((v.square() * counts).sum())) for v in (x, q)]
-    if 0.0 in norms:
-        return 1.0 if norms[0] == norms[1] else 0.0
-    return min(1.0, float((x * q * counts).sum()) / (norms[0] * norms[1]))
+    norms = [(v.square() * counts).sum(1).sqrt() for v in (x, q)]
+    product = norms[0] * norms[1]
+    found = ((x * q * counts).sum(1) / product).clamp(max=1.0)
+    return torch.where(product > 0.0, found, (norms[0] == norms[1]).double())
 
 
 @error_metric
-def max_error(x: Tensor, q: Tensor, counts: Tensor) -> float:
+def max_error(x: Tensor, q: Tensor, counts: Tensor) -> Tensor:
     """Largest |x - x̂| over the values that occur."""
-    present = counts > 0
-    return float((x - q).abs()[present].max()) if bool(present.any()) else 0.0
+    return torch.where(counts > 0, (x - q).abs(), 0.0).amax(1)
+
+
+@error_metric
+def bias(x: Tensor, q: Tensor, counts: Tensor) -> Tensor:
+    """Relative bias: mean(x̂ - x) / rms(x); what bias correction takes away. 0 for zeros."""
+    rms = ((x.square() * counts).sum(1) / counts.sum(1)).sqrt()
+    shift = ((q - x) * counts).sum(1) / counts.sum(1)
+    return torch.where(rms > 0.0, shift / rms, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class SlotError:
-    """What quantization does to the values of one slot."""
+    """What quantization does to the values of one slot, or of one channel."""
 
     mse: float
     sqnr_db: float
     cosine: float
     max_error: float
+    bias: float  # relative
     clipped: float  # share of values outside the grid, 0..1
+    # RMSE in steps of the grid; 0.289 means rounding noise alone. None without a uniform step.
+    rmse_steps: float | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ChannelErrors:
+    """The same per row of values, float64 [rows]; `rmse_steps` is None without a uniform step."""
+
+    values: dict[str, Tensor]  # by the name of the metric
+    clipped: Tensor
+    rmse_steps: Tensor | None
+
+
+def points_for(stats: TensorStats, encoding: Encoding) -> Points:
+    """The values to measure an encoding on: a row per channel where its scales differ.
+
+    Blocks that are scaled as they come are measured on the sample that was kept of them.
+    """
+    if isinstance(encoding, Dynamic):
+        return Points(torch.zeros(1, 1) if stats.sample is None else stats.sample)
+    return stats.points(channel=encoding.block is not None or encoding.scale.shape[0] > 1)
 
 
 def measure_error(points: Points, encoding: Encoding) -> SlotError:
     """All error metrics of one encoding on weighted values [channels, n]."""
-    grid = _rowwise(encoding, points.values.shape[0])
-    quantized = fake_quantize(points.values, grid)
-    counts = torch.ones_like(points.values) if points.counts is None else points.counts
-    x, q, n = points.values.double().flatten(), quantized.double().flatten(), counts.flatten()
-    values = {name: metric(x, q, n.double()) for name, metric in ERROR_METRICS.items()}
-    return SlotError(**values, clipped=clipped_share(points, grid))
+    grid, x, q, counts = _quantized(points, encoding)
+    clipped = _outside(points, grid)
+    steps = _steps(grid, x, q)
+    one = (x.reshape(1, -1), q.reshape(1, -1), counts.reshape(1, -1))
+    values = {name: float(metric(*one)) for name, metric in ERROR_METRICS.items()}
+    total = counts.sum()
+    return SlotError(
+        **values,
+        clipped=float((clipped * counts).sum() / total),
+        rmse_steps=None if steps is None else float((steps * counts).sum() / total) ** 0.5,
+    )
 
 
-def clipped_share(points: Points, encoding: Encoding) -> float:
+def measure_channels(points: Points, encoding: Encoding) -> ChannelErrors:
+    """All error metrics of every row."""
+    grid, x, q, counts = _quantized(points, encoding)
+    steps = _steps(grid, x, q)
+    total = counts.sum(1)
+    return ChannelErrors(
+        values={name: metric(x, q, counts) for name, metric in ERROR_METRICS.items()},
+        clipped=(_outside(points, grid) * counts).sum(1) / total,
+        rmse_steps=None if steps is None else ((steps * counts).sum(1) / total).sqrt(),
+    )
+
+
+def _quantized(points: Points, encoding: Encoding) -> tuple[Scaled, Tensor, Tensor, Tensor]:
+    grid = encoding.over_rows()
+    scaled = grid.rows(points.values) if isinstance(grid, Dynamic) else grid
+    x = points.values.double()
+    q = scaled.apply(points.values).double()
+    counts = torch.ones_like(x) if points.counts is None else points.counts.double()
+    return scaled, x, q, counts.expand_as(x)
+
+
+def clipped_share(points: Points, encoding: Scaled) -> float:
     """Share of values more than half a step outside the grid, where rounding alone cannot reach."""
-    grid = _rowwise(encoding, points.values.shape[0])
-    # The scale is rounded to float32, which alone can leave an end of the range outside.
-    half = grid.scale.double() * (0.5 + 1e-7 * (grid.qmax - grid.qmin))
-    low, high = (grid.low - half).unsqueeze(1), (grid.high + half).unsqueeze(1)
-    values = points.values.double()
-    outside = ((values < low) | (values > high)).double()
+    outside = _outside(points, encoding.over_rows())
     counts = torch.ones_like(outside) if points.counts is None else points.counts
     return float((outside * counts).sum() / counts.sum())
 
 
-def squared_error(points: Points, encoding: Encoding) -> Tensor:
+def _outside(points: Points, grid: Scaled) -> Tensor:
+    """1 for values beyond the outermost cells, else 0, float64 [rows, n]."""
+    levels = grid.grid.levels
+    margin = 1e-7 * float(levels[-1] - levels[0])  # the scale is rounded to float32
+    below = float(levels[1] - levels[0]) / 2 + margin
+    above = float(levels[-1] - levels[-2]) / 2 + margin
+    zero, scale = grid.zero_point.double(), grid.scale.double()
+    low = _over_values((float(levels[0]) - below - zero) * scale, points.values, grid.block)
+    high = _over_values((float(levels[-1]) + above - zero) * scale, points.values, grid.block)
+    values = points.values.double()
+    return ((values < low) | (values > high)).double()
+
+
+def _steps(grid: Scaled, x: Tensor, q: Tensor) -> Tensor | None:
+    """Squared errors in steps of a uniform grid, float64 [rows, n]."""
+    if not isinstance(grid.grid, Integers) or grid.step is not None:
+        return None
+    return ((x - q) / _over_values(grid.scale.double(), x, grid.block)).square()
+
+
+def _over_values(parameter: Tensor, values: Tensor, block: int | None) -> Tensor:
+    """Scales shaped to broadcast over a table of values [rows, n]."""
+    if block is None:
+        return parameter.unsqueeze(1)
+    return parameter.repeat_interleave(block, 1)[:, : values.shape[1]]
+
+
+def squared_error(points: Points, encoding: Scaled) -> Tensor:
     """Σ(x-x̂)² per row of `points` (float64), with one grid per row or one for all."""
-    grid = _rowwise(encoding, points.values.shape[0])
-    error = fake_quantize(points.values, grid).sub_(points.values)
+    error = encoding.over_rows().apply(points.values).sub_(points.values)
     if points.counts is None:  # a square in float32 would underflow or overflow
         norms: Tensor = torch.linalg.vector_norm(error, dim=1, dtype=torch.float64)
         return norms.square()
     return (error.double().square() * points.counts).sum(1)
-
-
-def _rowwise(encoding: Encoding, rows: int) -> Encoding:
-    """The same grid with its channels along axis 0 of a [rows, n] table of values."""
-    if encoding.scale.numel() == rows:
-        scale, zero = encoding.scale, encoding.zero_point
-    else:
-        scale, zero = encoding.scale.expand(rows), encoding.zero_point.expand(rows)
-    return Encoding(scale, zero, encoding.qmin, encoding.qmax, 0)

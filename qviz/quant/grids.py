@@ -1,116 +1,191 @@
-"""The grids: an encoding is what a scheme becomes on one tensor, and how values meet it."""
+"""The grids in units of their scale: integers, codebooks and narrow floats."""
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from qviz.quant.scheme import Scheme
+from qviz.quant.rounding import integer_thresholds, round_to_integers
+from qviz.quant.scheme import Rounding
+
+CACHE_VALUES = 1 << 18  # values looked up at a time, so that their indices stay in cache
+FEW_BOUNDS = 31  # up to which counting them in vector code beats a branching binary search
+
+
+class Grid(Protocol):
+    """The values that codes stand for when the scale is 1."""
+
+    @property
+    def spelling(self) -> bytes:
+        """Equal for grids that snap every value alike."""
+        ...
+
+    @property
+    def levels(self) -> Tensor:
+        """Every value, ascending, float64."""
+        ...
+
+    @property
+    def thresholds(self) -> Tensor:
+        """Where the chosen level changes, ascending, float64; one fewer than levels."""
+        ...
+
+    def cuts(self, zero: Tensor | float, /) -> Tensor:
+        """The thresholds of x / step where the zero point is `zero` ([..., 1] or a number)."""
+        ...
+
+    def snap(self, ratio: Tensor, zero: Tensor | int, /) -> Tensor:
+        """Move every value to its level; may use the tensor as its buffer (float32)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Integers:
+    """Integer codes qmin … qmax; the levels are the codes less the zero point."""
+
+    qmin: int
+    qmax: int
+    rounding: Rounding = "even"
+    seed: int = 0
+
+    @property
+    def spelling(self) -> bytes:
+        """Equal for grids that snap every value alike."""
+        return f"integers {self.qmin} {self.qmax} {self.rounding} {self.seed}".encode()
+
+    @property
+    def levels(self) -> Tensor:
+        """The codes."""
+        return torch.arange(self.qmin, self.qmax + 1, dtype=torch.float64)
+
+    @property
+    def thresholds(self) -> Tensor:
+        """Half-way points, except when rounding toward zero."""
+        return integer_thresholds(self.qmin, self.qmax, self.rounding)
+
+    def cuts(self, zero: Tensor | float, /) -> Tensor:
+        """Rounding toward zero turns at the zero point, wherever among the codes it lies."""
+        return integer_thresholds(self.qmin, self.qmax, self.rounding, zero)
+
+    def snap(self, ratio: Tensor, zero: Tensor | int, /) -> Tensor:
+        """Round, then saturate; the zero point is added after rounding (ONNX QuantizeLinear)."""
+        rounded = round_to_integers(ratio, self.rounding, self.seed)
+        if not isinstance(zero, int) and not zero.any():
+            zero = 0
+        if isinstance(zero, int):  # Python scalars are the fast path of torch's kernels
+            return rounded.clamp_(self.qmin - zero, self.qmax - zero)
+        return torch.clamp(rounded, self.qmin - zero, self.qmax - zero)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Encoding:
-    """Affine grid `x̂ = (q - zero_point)·scale`, `q` in [qmin, qmax].
+class Codebook:
+    """Any levels; a value on a threshold takes the level above it.
 
-    `scale` is float32 and `zero_point` int32, both of shape [1] (per tensor, `axis` None) or
-    [channels] along `axis`. The meaning is that of ONNX QuantizeLinear/DequantizeLinear.
+    `bounds` are the thresholds as float32 rounded up, so that `x >= bound` decides exactly as
+    `x >= threshold` does.
     """
 
-    scale: Tensor
-    zero_point: Tensor
-    qmin: int
-    qmax: int
-    axis: int | None
+    levels: Tensor  # float64, ascending
+    thresholds: Tensor  # float64
+    bounds: Tensor  # float32
+    values: Tensor  # float32
 
     @property
-    def low(self) -> Tensor:
-        """Lowest representable value per channel, float64."""
-        return (self.qmin - self.zero_point).double() * self.scale.double()
+    def spelling(self) -> bytes:
+        """Equal for grids that snap every value alike."""
+        return b"codebook" + self.values.numpy().tobytes() + self.bounds.numpy().tobytes()
 
-    @property
-    def high(self) -> Tensor:
-        """Highest representable value per channel, float64."""
-        return (self.qmax - self.zero_point).double() * self.scale.double()
+    def cuts(self, zero: Tensor | float, /) -> Tensor:
+        """The thresholds themselves: a codebook's zero point is 0."""
+        return self.thresholds - zero
 
-    @property
-    def key(self) -> bytes:
-        """Content hash: equal keys quantize every tensor to the same values."""
-        digest = hashlib.blake2b(digest_size=16)
-        digest.update(f"{self.qmin} {self.qmax} {self.axis}".encode())
-        digest.update(self.scale.numpy().tobytes())
-        digest.update(self.zero_point.numpy().tobytes())
-        return digest.digest()
+    def indices(self, ratio: Tensor) -> Tensor:
+        """The position of every value's level, int32."""
+        if len(self.bounds) > FEW_BOUNDS:
+            return torch.bucketize(ratio, self.bounds.to(ratio.device), right=True, out_int32=True)
+        position = torch.full_like(ratio, len(self.bounds))
+        below = torch.empty_like(ratio)  # float32 as well: mixed types leave the vector code
+        for bound in self.bounds.tolist():
+            position.sub_(torch.lt(ratio, bound, out=below))
+        return position.to(torch.int32)
 
-    def levels(self, channel: int = 0) -> Tensor:
-        """Every value the grid of one channel can take, ascending, float64."""
-        index = min(channel, self.scale.numel() - 1)
-        codes = torch.arange(self.qmin, self.qmax + 1, dtype=torch.float64)
-        return (codes - float(self.zero_point[index])) * float(self.scale[index])
+    def snap(self, ratio: Tensor, _zero: Tensor | int, /) -> Tensor:
+        """Look the level of every value up, a cacheful at a time."""
+        values = self.values.to(ratio.device)
+        out = ratio.contiguous()
+        for part in out.view(-1).split(CACHE_VALUES):
+            torch.index_select(values, 0, self.indices(part), out=part)
+        return out
 
 
-def encode(low: Tensor, high: Tensor, scheme: Scheme, axis: int | None) -> Encoding:
-    """The encoding that covers [low, high] (float64, one entry per channel) under a scheme.
+def codebook(levels: Tensor, thresholds: Tensor | None = None, *, even: bool = False) -> Codebook:
+    """A codebook over `levels`; values go to the nearest one unless `thresholds` are given.
 
-    The range is widened to contain 0. Symmetric grids take max(|low|, |high|) over half the
-    code span: max/127 for restricted int8, max/127.5 for full range (torch's and onnxruntime's
-    convention). A degenerate range gets scale 1 and zero point 0 (onnxruntime's convention).
+    `even` sends ties to the level an even number of places from the middle one, which is half to
+    even for the value table of a small float. Otherwise a tie takes the upper level.
     """
-    qmin, qmax = scheme.code_range
-    low, high = low.double().clamp(max=0.0), high.double().clamp(min=0.0)
-    if scheme.symmetric:
-        scale = torch.maximum(-low, high) / ((qmax - qmin) / 2)
-        middle = 0 if scheme.signed else 2 ** (scheme.bits - 1)
-        zero = torch.full_like(scale, float(middle))
-    else:
-        scale = (high - low) / (qmax - qmin)
-        zero = torch.round(qmin - low / scale).nan_to_num(0.0).clamp(qmin, qmax)
-    degenerate = scale < torch.finfo(torch.float32).tiny
-    scale = torch.where(degenerate, 1.0, scale)
-    if not scheme.symmetric:
-        zero = torch.where(degenerate, float(min(max(0, qmin), qmax)), zero)
-    return Encoding(scale.float(), zero.to(torch.int32), qmin, qmax, axis)
+    levels = levels.double()
+    nearest = (levels[1:] + levels[:-1]) / 2 if thresholds is None else thresholds.double()
+    bounds = nearest.float()
+    bounds = torch.where(bounds.double() < nearest, _next_up(bounds), bounds)
+    if even:
+        middle = (levels.numel() - 1) // 2
+        above = torch.arange(1, levels.numel())
+        bounds = torch.where((above - middle) % 2 == 0, bounds, _next_up(bounds))
+    return Codebook(levels, nearest, bounds, levels.float())
 
 
-def _aligned(values: Tensor, ndim: int, axis: int | None) -> Tensor:
-    """Per-channel parameters shaped to broadcast along `axis` of a tensor of `ndim` dimensions."""
-    if axis is None:
-        return values.reshape(())
-    shape = [1] * ndim
-    shape[axis] = values.numel()
-    return values.reshape(shape)
+def _next_up(x: Tensor) -> Tensor:
+    return torch.nextafter(x, torch.full_like(x, torch.inf))
 
 
-def quantize(x: Tensor, encoding: Encoding) -> Tensor:
-    """Integer codes (int32): divide, round half to even, add the zero point, saturate."""
-    scale = _aligned(encoding.scale, x.ndim, encoding.axis)
-    zero = _aligned(encoding.zero_point, x.ndim, encoding.axis)
-    rounded = torch.round(x.float() / scale)
-    # Saturating before the zero point keeps huge quotients inside int32; the result is the same.
-    return torch.clamp(rounded, encoding.qmin - zero, encoding.qmax - zero).to(torch.int32) + zero
+@dataclass(frozen=True, slots=True)
+class NarrowFloat:
+    """A float type that torch can cast to: rounds half to even and saturates at its largest value.
 
-
-def dequantize(codes: Tensor, encoding: Encoding) -> Tensor:
-    """Real values (float32) of integer codes: (q - zero_point)·scale."""
-    scale = _aligned(encoding.scale, codes.ndim, encoding.axis)
-    zero = _aligned(encoding.zero_point, codes.ndim, encoding.axis)
-    return (codes - zero).float() * scale
-
-
-def fake_quantize(x: Tensor, encoding: Encoding) -> Tensor:
-    """`dequantize(quantize(x))` in four passes over one buffer; same dtype and shape as `x`.
-
-    A zero may keep the sign of what was rounded to it.
+    Saturation is that of ONNX Cast (saturate=1); float16 and bfloat16 saturate too.
     """
-    if encoding.axis is None:  # Python scalars are the fast path of torch's kernels
-        zero_point = int(encoding.zero_point[0])
-        low, high = encoding.qmin - zero_point, encoding.qmax - zero_point
-        out = torch.div(x.float(), encoding.scale[0]).round_().clamp_(low, high)
-        return out.mul_(encoding.scale[0]).to(x.dtype)
-    scale = _aligned(encoding.scale, x.ndim, encoding.axis)
-    zero = _aligned(encoding.zero_point, x.ndim, encoding.axis)
-    out = torch.div(x.float(), scale).round_()
-    out = torch.clamp(out, encoding.qmin - zero, encoding.qmax - zero)
-    return out.mul_(scale).to(x.dtype)
+
+    dtype: torch.dtype
+
+    @property
+    def bits(self) -> int:
+        """Storage bits."""
+        return torch.finfo(self.dtype).bits
+
+    @property
+    def spelling(self) -> bytes:
+        """Equal for grids that snap every value alike."""
+        return str(self.dtype).encode()
+
+    @property
+    def levels(self) -> Tensor:
+        """Every finite value once (0 for both zeros)."""
+        width = self.bits
+        codes = torch.arange(2**width, dtype=torch.int32)
+        raw = codes.to(torch.int16 if width == 16 else torch.uint8).view(self.dtype)
+        values = raw.double()
+        found: Tensor = torch.unique(values[values.isfinite()])
+        return found
+
+    @property
+    def thresholds(self) -> Tensor:
+        """Half-way points."""
+        levels = self.levels
+        return (levels[1:] + levels[:-1]) / 2
+
+    def cuts(self, zero: Tensor | float, /) -> Tensor:
+        """The thresholds themselves: a float's zero point is 0."""
+        return self.thresholds - zero
+
+    def indices(self, ratio: Tensor) -> Tensor:
+        """The position of every value's level, int32."""
+        return torch.bucketize(self.snap(ratio, 0).double(), self.levels, out_int32=True)
+
+    def snap(self, ratio: Tensor, _zero: Tensor | int, /) -> Tensor:
+        """Clamp to the largest value, then cast and back."""
+        largest = float(torch.finfo(self.dtype).max)
+        return ratio.clamp_(-largest, largest).to(self.dtype).float()

@@ -13,7 +13,10 @@ from torch import Tensor
 HALF = 4096
 FINEST = -126  # exponent of the narrowest bin: 2**126 and 2**-126 are both float32
 CHANNEL_HALF = 128
+CACHE_VALUES = 1 << 17  # values binned at a time, so that their indices stay in cache
 CHANNEL_HISTOGRAM_LIMIT = 2048  # channels; beyond it, per-channel histograms cost too much memory
+SAMPLE_VALUES = 1 << 15  # of an activation, kept as they lie for formats with block scales
+AVERAGING = 0.01  # torch's and onnxruntime's averaging constant
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -22,6 +25,30 @@ class Points:
 
     values: Tensor
     counts: Tensor | None = None  # None: every value counts once
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class MovingRange:
+    """Moving average m <- m + c·(x - m) of each sample's (smallest, largest) value, in order.
+
+    Kept as the affine map that the samples apply to the first one, so that it can be merged.
+    """
+
+    first: Tensor  # [2] float64
+    offset: Tensor  # [2]
+    decay: float
+
+    @property
+    def value(self) -> tuple[float, float]:
+        """The average (smallest, largest) value."""
+        low, high = (self.offset + self.decay * self.first).tolist()
+        return low, high
+
+    def then(self, later: MovingRange) -> MovingRange:
+        """Both together, the samples of `later` after these."""
+        return MovingRange(
+            self.first, self.offset * later.decay + later.offset, self.decay * later.decay
+        )
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -44,6 +71,8 @@ class TensorStats:
     sums: Tensor  # [2·HALF] float64
     channel_bins: Tensor | None  # [channels, 2·CHANNEL_HALF] int64, zeros included
     exact: Tensor | None = None  # [channels, n] the values themselves, kept for weights only
+    moving: MovingRange | None = None  # for activations only
+    sample: Tensor | None = None  # [rows, n] activations, each row along the channel axis
 
     @property
     def channels(self) -> int:
@@ -54,6 +83,15 @@ class TensorStats:
     def width(self) -> float:
         """Bin width of the histogram."""
         return float(2.0**self.exponent)
+
+    def leading(self, limit: int, block: int) -> Points:
+        """The first blocks of every channel of a weight, about `limit` values, as they lie."""
+        if self.exact is None:
+            raise ValueError("an activation's values are not kept")
+        columns = max(block, limit // len(self.exact) // block * block)
+        taken = self.exact[:, :columns]
+        share = self.exact.shape[1] / taken.shape[1]
+        return Points(taken, torch.full(taken.shape, share, dtype=torch.float64))
 
     def points(self, channel: bool = False, limit: int | None = None) -> Points:
         """The values to measure errors on: exact for weights, bin means for activations.
@@ -73,6 +111,12 @@ class TensorStats:
         values = torch.cat([self.sums[full] / counts, torch.zeros(1, dtype=torch.float64)])
         weights = torch.cat([counts, torch.tensor([float(self.zeros)], dtype=torch.float64)])
         return Points(values.float().unsqueeze(0), weights.unsqueeze(0))
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation."""
+        mean = float(self.mean.mean())
+        return math.sqrt(max(float(self.square.mean()) - mean * mean, 0.0))
 
     def histogram(self) -> tuple[Tensor, Tensor]:
         """(edges [n+1], counts [n]) over the used bins, zeros included, float64."""
@@ -108,33 +152,56 @@ def measure(x: Tensor, axis: int | None = None, *, keep: bool = False) -> Tensor
     rows = rows.reshape(1, -1) if axis is None else rows.unsqueeze(-1).movedim(axis, 0).flatten(1)
     if rows.numel() == 0:
         rows = rows.new_zeros((max(rows.shape[0], 1), 1))
-    largest = float(rows.abs().max())
-    if not math.isfinite(largest):
+    if not math.isfinite(_largest(rows)):
         rows = torch.where(rows.isfinite(), rows, 0.0)
-        largest = float(rows.abs().max())
-    exponent = _exponent(largest)
-    flat = rows.flatten()
-    index = (flat * 2.0**-exponent).floor_().to(torch.int64)
-    index = index.add_(HALF).clamp_(0, 2 * HALF - 1)
-    bins = torch.bincount(index, minlength=2 * HALF)
-    zeros = int((flat == 0).sum())
+    exponent = _exponent(_largest(rows))
+    zeros = rows.numel() - int(torch.count_nonzero(rows))
+    bins, sums = _histogram(rows, exponent)
     bins[HALF] -= zeros
-    sums = torch.bincount(index, weights=flat.double(), minlength=2 * HALF)
-    exact_rows = rows.double()
+    wide = rows.double()
     return TensorStats(
         axis=axis,
         count=rows.numel(),
         zeros=zeros,
         minimum=rows.amin(1).double(),
         maximum=rows.amax(1).double(),
-        mean=exact_rows.mean(1),
-        square=exact_rows.square().mean(1),
+        mean=wide.mean(1),
+        square=wide.square_().mean(1),
         exponent=exponent,
         bins=bins,
         sums=sums,
-        channel_bins=_channel_bins(index, rows.shape[0]) if axis is not None else None,
+        channel_bins=_channel_bins(rows, exponent) if axis is not None else None,
         exact=rows.contiguous() if keep else None,
+        moving=None if keep else _moving(x),
+        sample=None if keep else _sample(x, axis),
     )
+
+
+def _moving(x: Tensor) -> MovingRange | None:
+    if x.ndim == 0 or x.numel() == 0:
+        return None
+    samples = x.detach().float().flatten(1) if x.ndim > 1 else x.detach().float().unsqueeze(0)
+    # amin and amax use all threads on one long row, torch.aminmax(dim=1) does not.
+    ends = torch.stack([samples.amin(1), samples.amax(1)], 1).double().nan_to_num(0.0, 0.0, 0.0)
+    ages = torch.arange(len(ends) - 1, -1, -1, dtype=torch.float64)
+    weights = AVERAGING * (1.0 - AVERAGING) ** ages
+    return MovingRange(ends[0], weights @ ends, (1.0 - AVERAGING) ** len(ends))
+
+
+def _sample(x: Tensor, axis: int | None) -> Tensor | None:
+    if x.ndim == 0 or x.numel() == 0:
+        return None
+    last = x.detach().movedim(-1 if axis is None else axis, -1)
+    rows = last.reshape(-1, last.shape[-1])[:, :SAMPLE_VALUES]
+    wanted = max(1, SAMPLE_VALUES // rows.shape[1])
+    taken = rows[:: max(1, len(rows) // wanted)][:wanted].float()
+    return torch.where(taken.isfinite(), taken, 0.0)
+
+
+def _largest(rows: Tensor) -> float:
+    """Largest magnitude; NaN or infinite where a value is."""
+    low, high = torch.aminmax(rows)
+    return float(torch.maximum(-low, high))
 
 
 def _exponent(largest: float) -> int:
@@ -147,17 +214,37 @@ def _exponent(largest: float) -> int:
     return max(math.frexp(largest)[1] - (HALF.bit_length() - 1), FINEST)
 
 
-def _channel_bins(index: Tensor, channels: int) -> Tensor | None:
-    if channels > CHANNEL_HISTOGRAM_LIMIT:
+def _bin_of(values: Tensor, exponent: int) -> Tensor:
+    """The bin of every value, int64, when bins are 2**exponent wide."""
+    return (values * 2.0**-exponent).floor_().to(torch.int64).add_(HALF).clamp_(0, 2 * HALF - 1)
+
+
+def _histogram(rows: Tensor, exponent: int) -> tuple[Tensor, Tensor]:
+    """How many values every bin holds, and their sum, a cacheful of values at a time."""
+    bins = torch.zeros(2 * HALF, dtype=torch.int64)
+    sums = torch.zeros(2 * HALF, dtype=torch.float64)
+    for part in rows.reshape(-1).split(CACHE_VALUES):
+        index = _bin_of(part, exponent)
+        bins += torch.bincount(index, minlength=2 * HALF)
+        sums.scatter_add_(0, index, part.double())
+    return bins, sums
+
+
+def _channel_bins(rows: Tensor, exponent: int) -> Tensor | None:
+    """The counts of every channel, as many whole channels at a time as fit the cache."""
+    if len(rows) > CHANNEL_HISTOGRAM_LIMIT:
         return None
     width = 2 * CHANNEL_HALF
-    coarse = index.div(HALF // CHANNEL_HALF, rounding_mode="floor").reshape(channels, -1)
-    coarse = coarse + torch.arange(channels).unsqueeze(1) * width
-    return torch.bincount(coarse.flatten(), minlength=channels * width).reshape(channels, width)
+    parts = []
+    for part in rows.split(max(1, CACHE_VALUES // rows.shape[1])):
+        index = _bin_of(part, exponent).div_(HALF // CHANNEL_HALF, rounding_mode="floor")
+        index += torch.arange(len(part)).unsqueeze(1) * width
+        parts.append(torch.bincount(index.flatten(), minlength=len(part) * width))
+    return torch.cat(parts).reshape(-1, width)
 
 
 def merge(a: TensorStats, b: TensorStats) -> TensorStats:
-    """Statistics of both together; the order does not matter.
+    """Statistics of both together; the order matters to the moving average and the sample only.
 
     When the number of channels differs (the axis turned out to be the batch), channels are
     given up and the tensor's statistics remain.
@@ -184,7 +271,17 @@ def merge(a: TensorStats, b: TensorStats) -> TensorStats:
         bins=_coarsened(a.bins, exponent - a.exponent) + _coarsened(b.bins, exponent - b.exponent),
         sums=_coarsened(a.sums, exponent - a.exponent) + _coarsened(b.sums, exponent - b.exponent),
         channel_bins=channel_bins,
+        moving=a.moving if a.moving is None or b.moving is None else a.moving.then(b.moving),
+        sample=_joined(a.sample, b.sample),
     )
+
+
+def _joined(a: Tensor | None, b: Tensor | None) -> Tensor | None:
+    """Rows of both, up to the limit; rows of another length are left out."""
+    if a is None or b is None or a.shape[1] != b.shape[1]:
+        return b if a is None else a
+    room = max(1, SAMPLE_VALUES // a.shape[1]) - len(a)
+    return a if room <= 0 else torch.cat([a, b[:room]])
 
 
 def _without_channels(stats: TensorStats) -> TensorStats:

@@ -12,7 +12,7 @@ from qviz.model.model import Model
 from qviz.plan.cost import Cost, cost_of, count_macs
 from qviz.plan.plan import Plan
 from qviz.plan.resolve import schemes
-from qviz.quant.scheme import parse_scheme
+from qviz.quant.spelling import parse_scheme
 
 
 def node(op: str, inputs: list[str], name: str = "layer", **attributes: Any) -> onnx.NodeProto:

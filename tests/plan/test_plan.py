@@ -18,7 +18,8 @@ from qviz.plan.plan import (
     why_not,
     without_overrides,
 )
-from qviz.quant.scheme import FLOAT, Scheme, parse_scheme
+from qviz.quant.scheme import FLOAT, Scheme
+from qviz.quant.spelling import parse_scheme
 
 LAYERS = {0: "conv1", 1: "block1.dw", 2: "block1.pw", 3: "/fc/Gemm"}
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from qviz.errors import QvizError
 from qviz.plan.plan import Plan, Rule, from_json, read_plan, to_json, write_plan
-from qviz.quant.scheme import parse_scheme
+from qviz.quant.spelling import parse_scheme
 
 SCHEMES = st.sampled_from(
     ["float", "int8", "int4:channel:mse", "uint8:percentile=99.9", "int3:asym:clip=-0.25..1e-05"]

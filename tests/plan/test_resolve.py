@@ -12,8 +12,9 @@ from qviz.errors import QvizError
 from qviz.model.model import Model
 from qviz.plan.plan import Plan
 from qviz.plan.resolve import resolve, schemes
-from qviz.quant.ranges import find_encoding
-from qviz.quant.scheme import parse_scheme
+from qviz.quant.encode import find_encoding
+from qviz.quant.encoding import Scaled
+from qviz.quant.spelling import parse_scheme
 from qviz.quant.statistics import TensorStats, measure
 
 
@@ -63,10 +64,14 @@ def test_encodings_come_from_the_statistics_of_the_group(model: Model) -> None:
     for name, scheme in schemes(model, plan).items():
         wanted = find_encoding(stats[model.slots[name].group], scheme)
         assert encodings[name].key == wanted.key
-    assert float(encodings["left.input"].high) == pytest.approx(1.0)
-    assert float(encodings["last.input"].high) == pytest.approx(2.0)
-    assert encodings["last.weight"].axis == 1
-    assert encodings["last.weight"].scale.shape == (2,)
+    left, last, weight = (encodings[name] for name in ("left.input", "last.input", "last.weight"))
+    assert isinstance(left, Scaled)
+    assert isinstance(last, Scaled)
+    assert isinstance(weight, Scaled)
+    assert float(left.high) == pytest.approx(1.0)
+    assert float(last.high) == pytest.approx(2.0)
+    assert weight.axis == 1
+    assert weight.scale.shape == (2,)
 
 
 def test_slots_of_a_group_share_one_encoding(model: Model) -> None:

@@ -12,10 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from qviz.quant.encode import encode, find_encoding
+from qviz.quant.encoding import Scaled
 from qviz.quant.error import squared_error
-from qviz.quant.grids import Encoding, encode
-from qviz.quant.ranges import RANGE_METHODS, find_encoding
-from qviz.quant.scheme import parse_scheme
+from qviz.quant.ranges import RANGE_METHODS
+from qviz.quant.spelling import parse_scheme
 from qviz.quant.statistics import Points, measure
 
 
@@ -27,11 +28,13 @@ def gauss(n: int = 200_001) -> Tensor:
     return quantiles.float()
 
 
-def fit(x: Tensor, spelling: str, axis: int | None = None, keep: bool = True) -> Encoding:
-    return find_encoding(measure(x, axis, keep=keep), parse_scheme(spelling))
+def fit(x: Tensor, spelling: str, axis: int | None = None, keep: bool = True) -> Scaled:
+    found = find_encoding(measure(x, axis, keep=keep), parse_scheme(spelling))
+    assert isinstance(found, Scaled)
+    return found
 
 
-def sqnr(x: Tensor, encoding: Encoding) -> float:
+def sqnr(x: Tensor, encoding: Scaled) -> float:
     error = squared_error(Points(x.reshape(1, -1)), encoding)
     return 10 * math.log10(float(x.double().square().sum()) / float(error.sum()))
 
@@ -84,8 +87,7 @@ def test_a_small_channel_drowns_in_the_scale_of_a_large_one() -> None:
     small = x[1]
     shared, own = fit(x, "int8", 0), fit(x, "int8:channel", 0)
     assert sqnr(small, shared) == pytest.approx(8.81, abs=0.01)
-    row = Encoding(own.scale[1:], own.zero_point[1:], own.qmin, own.qmax, None)
-    assert sqnr(small, row) == pytest.approx(48.097, abs=0.01)
+    assert sqnr(small, own.row(1)) == pytest.approx(48.097, abs=0.01)
 
 
 def test_minmax_is_exact_per_tensor_and_per_channel() -> None:
@@ -194,7 +196,10 @@ def test_mse_does_not_depend_on_the_unit_of_the_weights(size: float, spelling: s
 
 
 @settings(deadline=None, max_examples=40)
-@given(st.integers(0, 2**32), st.sampled_from(["int3", "int4", "uint4", "int8", "int8:full"]))
+@given(
+    st.integers(0, 2**32),
+    st.sampled_from(["int3", "int4", "uint4", "int8", "int8:full", "int5:wide"]),
+)
 def test_mse_is_never_worse_than_minmax_and_channels_never_worse_than_one_range(
     seed: int, kind: str
 ) -> None:
@@ -221,7 +226,10 @@ def test_clip_sets_the_range_of_a_tensor_and_cuts_those_of_channels() -> None:
     assert rows.high.tolist() == pytest.approx([0.25, 2.0, 2.0], abs=0.01)
 
 
-@pytest.mark.parametrize("method", ["minmax", "percentile", "mse", "clip=0..0.001"])
+@pytest.mark.parametrize(
+    "method",
+    ["minmax", "average", "percentile", "mse", "aciq-gauss", "aciq-laplace", "clip=0..0.001"],
+)
 @pytest.mark.parametrize("kind", ["int8", "uint8", "int4:channel", "int8:asym:channel"])
 def test_tensors_of_zeros_stay_zero_under_every_method(method: str, kind: str) -> None:
     x = torch.zeros(3, 5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 from functools import reduce
 
 import numpy as np
@@ -13,7 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from qviz.quant.statistics import CHANNEL_HALF, HALF, TensorStats, measure, merge
+from qviz.quant.statistics import (
+    AVERAGING,
+    CHANNEL_HALF,
+    HALF,
+    SAMPLE_VALUES,
+    TensorStats,
+    measure,
+    merge,
+)
 
 # Values of any size from 1e-12 to 1e12, zeros often, both signs.
 VALUES = st.builds(
@@ -97,8 +106,15 @@ def test_memory_does_not_grow() -> None:
 
     generator = torch.Generator().manual_seed(1)
     batches = [torch.randn(64, 8, generator=generator) for _ in range(20)]
-    one = measure(batches[0], 1)
-    assert size(reduce(merge, [measure(batch, 1) for batch in batches])) == size(one)
+    one = replace(measure(batches[0], 1), sample=None)
+    merged = reduce(merge, [measure(batch, 1) for batch in batches])
+    assert size(replace(merged, sample=None)) == size(one)
+    assert merged.sample is not None
+    assert torch.equal(merged.sample, torch.cat(batches))
+    for _ in range(5):
+        merged = merge(merged, merged)
+    assert merged.sample is not None
+    assert merged.sample.numel() == SAMPLE_VALUES
     assert merge(measure(batches[0], keep=True), measure(batches[1], keep=True)).exact is None
 
 
@@ -186,3 +202,31 @@ def test_channel_histograms_sum_to_the_tensors() -> None:
     assert torch.equal(stats.channel_bins.sum(0), coarse)
     for a, b in itertools.pairwise(range(5)):
         assert not torch.equal(stats.channel_bins[a], stats.channel_bins[b])
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 2**32), st.lists(st.integers(1, 4), min_size=1, max_size=5))
+def test_the_moving_range_takes_every_sample_in_order(seed: int, sizes: list[int]) -> None:
+    x = torch.randn(sum(sizes), 3, 5, generator=torch.Generator().manual_seed(seed))
+    merged = reduce(merge, [measure(batch, 1) for batch in x.split(sizes)]).moving
+    low, high = float(x[0].min()), float(x[0].max())
+    for sample in x[1:].double():
+        low += AVERAGING * (float(sample.min()) - low)
+        high += AVERAGING * (float(sample.max()) - high)
+    assert merged is not None
+    assert merged.value == pytest.approx((low, high), rel=1e-12)
+
+
+def test_a_sample_keeps_its_rows_along_the_channels_and_nothing_infinite() -> None:
+    x = torch.randn(2, 3, 4, generator=torch.Generator().manual_seed(6))
+    kept = measure(x, 1).sample
+    assert kept is not None
+    assert torch.equal(kept, x.movedim(1, -1).reshape(-1, 3))
+    large = torch.arange(10.0 * SAMPLE_VALUES).reshape(-1, 8)
+    sample = measure(large, 1).sample
+    assert sample is not None
+    assert sample.shape == (SAMPLE_VALUES // 8, 8)
+    assert float(sample[-1, 0]) > 0.9 * large.numel()  # taken from the whole of it
+    bad = measure(torch.tensor([[1.0, math.nan], [math.inf, 2.0]]), 1).sample
+    assert bad is not None
+    assert bad.tolist() == [[1.0, 0.0], [0.0, 2.0]]
