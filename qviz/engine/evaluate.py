@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from math import inf, log10
+from math import inf
 
 import numpy as np
 import torch
@@ -15,7 +15,15 @@ from qviz.data.parts import Indices, Part, require_samples
 from qviz.engine.chunks import Chunk, Feeder
 from qviz.engine.estimate import wilson
 from qviz.engine.execute import Encodings, Executor
-from qviz.engine.metrics import Metric, is_classifier, predictions, propose
+from qviz.engine.metrics import (
+    Metric,
+    are_probabilities,
+    is_classifier,
+    kl_divergence,
+    predictions,
+    propose,
+    sqnr_db,
+)
 from qviz.errors import QvizError
 
 
@@ -25,6 +33,7 @@ class Evaluation:
 
     For percentages, `delta` is in points. `low` and `high` bound the value over all `total`
     samples (95 %); they are None for a metric without an interval, until it is exact.
+    `kl` is the mean KL(p_float ‖ p) of the samples seen, in nats; None without classes.
     """
 
     metric: str
@@ -36,6 +45,7 @@ class Evaluation:
     float_value: float
     delta: float | None
     flips: int | None
+    kl: float | None
     samples: int
     total: int
     rows: Indices = field(repr=False)  # which samples, in the order of `predictions`
@@ -58,6 +68,8 @@ class _Tally:
     classes: list[Tensor] = field(default_factory=list)  # where a sample has one class
     float_classes: list[Tensor] = field(default_factory=list)
     flips: int | None = None
+    probabilities: bool = False  # whether the float outputs are probabilities, not logits
+    kl: float | None = None
     signal: float = 0.0
     noise: float = 0.0
 
@@ -93,6 +105,7 @@ def evaluate(
             )
             if metric is None:
                 metric = propose(reference, labels, feeder.samples.name)
+                tally.probabilities = is_classifier(reference) and are_probabilities(reference)
             output = chunk.trimmed(
                 _first_output(executor.run(chunk, encodings, keys, cancelled), chunk)
             )
@@ -130,6 +143,8 @@ def _count(
         classes, float_classes = predictions(output), predictions(reference)
         differs = (classes != float_classes).reshape(len(classes), -1).any(1)
         tally.flips = (tally.flips or 0) + int(differs.sum())
+        divergences = kl_divergence(output, reference, tally.probabilities)
+        tally.kl = (tally.kl or 0.0) + float(divergences.sum())
         if classes.ndim == 1:
             tally.classes.append(classes)
             tally.float_classes.append(float_classes)
@@ -147,7 +162,7 @@ def _summary(tally: _Tally, metric: Metric, part: Part, total: int) -> Evaluatio
     float_classes = torch.cat(tally.float_classes).numpy() if tally.float_classes else None
     exact = len(rows) == total
     if metric.score is None:
-        value = _sqnr_db(tally.signal, tally.noise)
+        value = sqnr_db(tally.signal, tally.noise)
         low = high = value if exact else None
         float_value, delta = inf, None
     else:
@@ -166,15 +181,10 @@ def _summary(tally: _Tally, metric: Metric, part: Part, total: int) -> Evaluatio
         float_value=float_value,
         delta=delta,
         flips=tally.flips,
+        kl=None if tally.kl is None else tally.kl / len(rows),
         samples=len(rows),
         total=total,
         rows=rows,
         predictions=classes,
         float_predictions=float_classes,
     )
-
-
-def _sqnr_db(signal: float, noise: float) -> float:
-    if noise == 0.0:
-        return inf
-    return 10.0 * log10(signal / noise) if signal > 0.0 else -inf

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from torch import Tensor
@@ -14,13 +14,32 @@ from qviz.engine.chunks import Chunk
 from qviz.engine.memo import Memo
 from qviz.model.model import Model, Step
 from qviz.model.runtime import Runtime
-from qviz.quant.grids import Encoding, fake_quantize
+from qviz.model.slots import Slot
+from qviz.quant.encoding import Encoding
 
 Encodings = Mapping[str, Encoding]  # slot name -> encoding
 
 
 class WorkCancelledError(Exception):
     """The work was cancelled between two operators."""
+
+
+def slots_by_operand(model: Model) -> dict[tuple[int, int], Slot]:
+    """(step index, operand number) -> the slot there."""
+    return {(model.layers[slot.layer].step, slot.operand): slot for slot in model.slots.values()}
+
+
+def count_uses(steps: Iterable[Step]) -> Counter[str]:
+    """How often these steps read or write each value."""
+    return Counter(name for step in steps for name in (*step.inputs, *step.captures, *step.outputs))
+
+
+def release(step: Step, uses: Counter[str], values: dict[str, Any]) -> None:
+    """After a step has run, drop the values that no later step uses."""
+    for name in (*step.inputs, *step.captures, *step.outputs):
+        uses[name] -= 1
+        if not uses[name]:
+            values.pop(name, None)
 
 
 def _compact(value: Tensor) -> Tensor:
@@ -38,9 +57,7 @@ class Executor:
         self.memo = memo
         self.runtime = Runtime(model)
         self.steps_run = 0  # how many operators really ran, over all calls
-        self._operands = {
-            (model.layers[slot.layer].step, slot.operand): slot for slot in model.slots.values()
-        }
+        self._operands = slots_by_operand(model)
         self._producer = {name: step for step in model.steps for name in step.outputs if name}
         self._kept = self._worth_keeping()
 
@@ -84,17 +101,14 @@ class Executor:
         """
         values: dict[str, Any] = dict(chunk.feeds)
         needed = self._needed(chunk, keys, values)
-        uses = Counter(name for step in needed for name in (*step.inputs, *step.captures))
+        uses = count_uses(needed)
         uses.update(self.model.outputs)
         started = time.perf_counter()
         for step in needed:
             if cancelled():
                 raise WorkCancelledError
             self._run_step(step, chunk, encodings, keys, values, started)
-            for name in (*step.inputs, *step.captures):
-                uses[name] -= 1
-                if not uses[name]:
-                    values.pop(name, None)
+            release(step, uses, values)
         return {name: self._value(name, values) for name in self.model.outputs}
 
     def _needed(self, chunk: Chunk, keys: Mapping[str, str], values: dict[str, Any]) -> list[Step]:
@@ -152,11 +166,11 @@ class Executor:
         if encoding is None or slot is None:
             return value
         if slot.role == "input":
-            return fake_quantize(value, encoding)
+            return encoding.apply(value)
         key = ("weight", self.model.hash, slot.value, encoding.key)
         stored = self.memo.get(key)
         if stored is None:
-            stored = fake_quantize(value, encoding)
+            stored = encoding.apply(value)
             self.memo.put(key, stored, 1.0)  # small and asked for by every chunk: kept first
         return stored
 

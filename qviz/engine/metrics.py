@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf, log10
 
 import numpy as np
 import torch
@@ -14,6 +15,8 @@ from qviz.errors import QvizError
 
 Labels = NDArray[np.int64]
 Score = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+
+_KL_VALUES = 1 << 20  # outputs whose divergence is computed at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +46,14 @@ def metric(name: str, unit: str) -> Callable[[Score], Score]:
 
 def predictions(output: Tensor) -> Tensor:
     """Predicted classes: [n, C] -> [n]; [n, T, C] -> [n, T]; [n, C, H, W] -> [n, H, W]."""
+    return _classes_last(output).argmax(-1)
+
+
+def _classes_last(output: Tensor) -> Tensor:
+    """[n, C] and [n, T, C] as they are, [n, C, H, W] as [n, H, W, C]; last axes of one dropped."""
     while output.ndim > 2 and output.shape[-1] == 1:
         output = output.squeeze(-1)
-    return output.argmax(-1 if output.ndim == 3 else 1)
+    return output.movedim(1, -1) if output.ndim == 4 else output
 
 
 @metric("top-1", "%")
@@ -65,17 +73,57 @@ def agreement(output: Tensor, reference: Tensor, labels: Tensor | None) -> Tenso
     return same.reshape(len(same), -1).mean(1)
 
 
+def sqnr_db(signal: float, noise: float) -> float:
+    """10·log10(Σx² / Σ(x-x̂)²) in dB from the two sums; inf when exact."""
+    if noise == 0.0:
+        return inf
+    return -inf if signal == 0.0 else 10.0 * (log10(signal) - log10(noise))
+
+
 OUTPUT_SQNR = Metric("output SQNR", "dB", None)
 METRICS[OUTPUT_SQNR.name] = OUTPUT_SQNR
 
 
 def is_classifier(output: Tensor) -> bool:
     """Whether an output of shape [n, classes, …] has at least two classes to choose from."""
-    while output.ndim > 2 and output.shape[-1] == 1:
-        output = output.squeeze(-1)
-    if output.ndim not in (2, 3, 4) or not output.is_floating_point():
+    classes = _classes_last(output)
+    if classes.ndim not in (2, 3, 4) or not classes.is_floating_point():
         return False
-    return output.shape[-1 if output.ndim == 3 else 1] >= 2
+    return classes.shape[-1] >= 2
+
+
+def are_probabilities(output: Tensor) -> bool:
+    """Whether a classifier's outputs already are probabilities: none negative, each sum 1."""
+    classes = _classes_last(output)
+    return bool((classes >= 0.0).all()) and bool((classes.sum(-1) - 1.0).abs().max() <= 1e-2)
+
+
+def kl_divergence(output: Tensor, reference: Tensor, probabilities: bool) -> Tensor:
+    """KL(p_float ‖ p) = Σ p_float·ln(p_float / p) of a classifier in nats, float64 [n].
+
+    p is the softmax over the classes, or the output itself where those are `probabilities`, zeros
+    then raised to the smallest normal float32. The mean over a sample's positions where it has
+    several.
+    """
+    per_sample = max(reference.numel() // max(len(reference), 1), 1)
+    count = max(_KL_VALUES // per_sample, 1)  # samples at a time
+    pairs = zip(output.split(count), reference.split(count), strict=True)
+    return torch.cat([_kl(q, p, probabilities) for q, p in pairs])
+
+
+def _kl(output: Tensor, reference: Tensor, probabilities: bool) -> Tensor:
+    log_q, log_p = (_log_probabilities(v, probabilities) for v in (output, reference))
+    p = log_p.exp()
+    found = torch.where(p > 0.0, p * (log_p - log_q), 0.0).sum(-1)
+    return found.reshape(len(found), -1).mean(1).clamp(min=0.0)
+
+
+def _log_probabilities(output: Tensor, probabilities: bool) -> Tensor:
+    """Float64, classes last. The softmax of the logarithms of probabilities is themselves."""
+    classes = _classes_last(output).double()
+    if probabilities:
+        classes = classes.clamp(min=torch.finfo(torch.float32).tiny).log()
+    return classes.log_softmax(-1)
 
 
 def propose(output: Tensor, labels: Labels | None, samples_name: str) -> Metric:

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from numpy.typing import NDArray
 from onnx import helper
 
 import qviz
+from qviz.data.samples import read_npz
+from qviz.engine.chunks import feeder
 from qviz.engine.estimate import wilson
+from qviz.engine.evaluate import Evaluation, evaluate
+from qviz.engine.execute import Executor
+from qviz.engine.memo import Memo
+from qviz.engine.metrics import kl_divergence
 from qviz.errors import QvizError
+from qviz.model.read_onnx import read_onnx
+from qviz.quant.encode import find_encoding
+from qviz.quant.spelling import parse_scheme
+from qviz.quant.statistics import measure
 
 
 @pytest.mark.parametrize(
@@ -174,3 +187,102 @@ def test_an_input_whose_channels_are_the_batch_calibrates(
     session = qviz.open(path, tmp_path / "x.npz")
     assert session.findings.calibration_done
     assert session.distribution("similar.input.B").counts.sum() == 400
+
+
+def quantized_evaluations(
+    path: Path, x: NDArray[np.float32], spelling: str, size: int = 64
+) -> list[Evaluation]:
+    """Evaluations of a model on samples `x`, its weights quantized per tensor."""
+    np.savez(path.with_suffix(".npz"), x=x)
+    model, samples = read_onnx(path), read_npz(path.with_suffix(".npz"))
+    feed = replace(feeder(model, samples, None), size=size)
+    encodings = {
+        slot.name: find_encoding(
+            measure(model.constants[slot.value], slot.axis, keep=True), parse_scheme(spelling)
+        )
+        for slot in model.slots.values()
+        if slot.role == "weight" and spelling != "float"
+    }
+    rows = np.arange(len(x), dtype=np.int64)
+    return list(evaluate(Executor(model, Memo()), feed, encodings, rows, "all"))
+
+
+def softmax(logits: NDArray[np.float64], axis: int) -> NDArray[np.float64]:
+    powers = np.exp(logits - logits.max(axis, keepdims=True))
+    return np.asarray(powers / powers.sum(axis, keepdims=True))
+
+
+def mean_kl(p: NDArray[np.float64], q: NDArray[np.float64], axis: int) -> float:
+    return float((p * np.log(p / q)).sum(axis).mean())
+
+
+def linear(
+    write_model: Callable[..., Path], shape: list[int | str], *more: str
+) -> tuple[Path, NDArray[np.float64], NDArray[np.float64]]:
+    """A product along the last axis and the operators `more`; the weight, exact and in int3."""
+    w = np.random.default_rng(0).normal(size=(6, 6)).astype(np.float32)
+    names = ["h", *(f"{op}_out" for op in more)]
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["h"], name="mm")]
+    nodes += [
+        helper.make_node(op, [names[n]], [names[n + 1]], name=op) for n, op in enumerate(more)
+    ]
+    path = write_model("linear.onnx", nodes, {"w": w}, {"x": shape}, {names[-1]: shape})
+    exact = w.astype(np.float64)
+    top = np.abs(exact).max() / 3
+    return path, exact, np.clip(np.rint(exact / top), -3, 3) * top
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((30, 6), 1), ((30, 5, 6), 2), ((30, 3, 4, 6), 1)])
+def test_kl_of_logits_is_the_mean_over_samples_and_positions(
+    write_model: Callable[..., Path], shape: tuple[int, ...], axis: int
+) -> None:
+    x = np.random.default_rng(1).normal(size=shape).astype(np.float32)
+    path, w, quantized = linear(write_model, ["N", *shape[1:]])
+    evaluations = quantized_evaluations(path, x, "int3:tensor", size=8)
+    assert [e.samples for e in evaluations] == [8, 16, 24, 30]
+    for evaluation in evaluations:
+        part = x[: evaluation.samples].astype(np.float64)
+        wanted = mean_kl(softmax(part @ w, axis), softmax(part @ quantized, axis), axis)
+        assert evaluation.kl == pytest.approx(wanted, rel=1e-4)
+
+
+def test_probabilities_are_not_put_through_softmax_again(write_model: Callable[..., Path]) -> None:
+    x = np.random.default_rng(1).normal(size=(30, 6)).astype(np.float32)
+    path, w, quantized = linear(write_model, ["N", 6], "Softmax")
+    (evaluation,) = quantized_evaluations(path, x, "int3:tensor")
+    p, q = (softmax(x.astype(np.float64) @ v, 1) for v in (w, quantized))
+    assert evaluation.kl == pytest.approx(mean_kl(p, q, 1), rel=1e-4)
+
+
+def test_kl_of_the_float_model_is_zero_and_grows_as_bits_go(
+    write_model: Callable[..., Path],
+) -> None:
+    x = np.random.default_rng(1).normal(size=(30, 6)).astype(np.float32)
+    path, _, _ = linear(write_model, ["N", 6])
+    found = [
+        quantized_evaluations(path, x, spelling)[-1].kl or 0.0
+        for spelling in ("float", "int8:tensor", "int5:tensor", "int3:tensor")
+    ]
+    assert found[0] == 0.0
+    assert 0.0 < found[1] < found[2] < found[3]
+
+
+def test_without_classes_there_is_no_kl(write_model: Callable[..., Path]) -> None:
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["y"], name="mm")]
+    w = np.full((6, 1), 0.3, np.float32)
+    path = write_model("one.onnx", nodes, {"w": w}, {"x": ["N", 6]}, {"y": ["N", 1]})
+    (evaluation,) = quantized_evaluations(path, np.ones((5, 6), np.float32), "int8:tensor")
+    assert evaluation.metric == "output SQNR"
+    assert evaluation.kl is None
+
+
+def test_kl_golden_values_and_certain_classes_that_vanish() -> None:
+    p, q = torch.tensor([[0.5, 0.5], [1.0, 0.0]]), torch.tensor([[0.25, 0.75], [1.0, 0.0]])
+    found = kl_divergence(q, p, probabilities=True)
+    assert found.tolist() == pytest.approx([0.5 * math.log(4 / 3), 0.0], abs=1e-9)
+    lost = kl_divergence(q.flip(1), p, probabilities=True)[1]  # all probability on another class
+    assert lost == pytest.approx(-math.log(torch.finfo(torch.float32).tiny), rel=1e-6)
+    masked = torch.tensor([[0.0, math.log(3.0), -math.inf]])
+    shifted = torch.tensor([[0.0, 0.0, -math.inf]])
+    wanted = 0.25 * math.log(0.25 / 0.5) + 0.75 * math.log(0.75 / 0.5)
+    assert kl_divergence(shifted, masked, probabilities=False).item() == pytest.approx(wanted)
