@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -11,8 +12,8 @@ from torch import Tensor
 from qviz.app.views import DistributionView, Floats
 from qviz.model.model import Model
 from qviz.model.slots import Slot
+from qviz.quant.encoding import Dynamic, Encoding, Scaled
 from qviz.quant.error import SlotError, measure_error
-from qviz.quant.grids import Encoding, fake_quantize
 from qviz.quant.scheme import Scheme
 from qviz.quant.statistics import CHANNEL_HALF, HALF, Points, TensorStats
 
@@ -57,57 +58,143 @@ def distribution_view(
     stats: TensorStats,
     encoding: Encoding | None,
     channel: int | None,
+    block: int | None = None,
     exact: SlotError | None = None,
 ) -> DistributionView:
-    """Histogram, grid and errors of a slot, or of one of its channels.
+    """Histogram, grid and errors of a slot, of one of its channels, or of one block.
 
     `exact` are errors measured on all values; without them those of the drawn points are shown.
     """
     if channel is not None and not 0 <= channel < stats.channels:
         channel = None
-    points, row = _points(stats, encoding, channel)
-    minimum, maximum = _extent(stats, channel)
-    edges = _edges(stats, points, channel, minimum, maximum)
-    counts = _histogram(points.values, points.counts, edges)
-    view = empty_view(model, slot, scheme, "")
-    common = {
-        "edges": edges,
-        "counts": counts,
-        "minimum": minimum,
-        "maximum": maximum,
-        "values": stats.count if channel is None else stats.count // max(stats.channels, 1),
-        "channels": 0 if _uncounted(stats) else stats.channels,
-        "channel": channel,
-    }
-    if encoding is None:
-        return _replaced(view, common)
-    grid = encoding if row is None else _one_channel(encoding, row)
-    error = exact or measure_error(points, grid)
-    single = channel is not None or encoding.axis is None
-    shown = 0 if encoding.axis is None or channel is None else channel
-    quantized = fake_quantize(points.values, _over_rows(grid))
-    return _replaced(
+    seen = _seen(stats, encoding, channel, block)
+    minimum, maximum = _extent(stats, seen)
+    edges = _edges(stats, seen, minimum, maximum)
+    counts = _histogram(seen.floats.values, seen.floats.counts, edges)
+    view = replace(
+        empty_view(model, slot, scheme, ""),
+        edges=edges,
+        counts=counts,
+        minimum=minimum,
+        maximum=maximum,
+        values=_how_many(stats, seen),
+        channels=0 if _uncounted(stats) else stats.channels,
+        channel=seen.channel,
+        blocks=_blocks(stats, encoding),
+        block=seen.block,
+    )
+    if encoding is None or seen.grid is None:
+        return view
+    return _with_grid(view, scheme, seen, seen.grid, exact)
+
+
+def _with_grid(
+    view: DistributionView, scheme: Scheme, seen: _Seen, grid: Scaled, exact: SlotError | None
+) -> DistributionView:
+    error = exact or measure_error(seen.drawn, grid)
+    quantized = grid.apply(seen.drawn.values)
+    drawn = _histogram(quantized, seen.drawn.counts, view.edges)
+    single = grid.scale.numel() == 1
+    bounded = (single or grid.block is None) and not grid.unbounded
+    low = float(grid.low.min()) if bounded else None
+    return replace(
         view,
-        {
-            **common,
-            "quantized_counts": _histogram(quantized, points.counts, edges),
-            "levels": encoding.levels(shown).numpy() if single else _NONE,
-            "low": float(encoding.low[shown] if single else encoding.low.min()),
-            "high": float(encoding.high[shown] if single else encoding.high.max()),
-            "clipped": error.clipped,
-            "sqnr_db": error.sqnr_db,
-            "mse": error.mse,
-            "cosine": error.cosine,
-            "max_error": error.max_error,
-            "scale": float(encoding.scale[shown]) if single else None,
-            "zero_point": int(encoding.zero_point[shown]) if single else None,
-        },
+        quantized_counts=drawn * (view.counts.sum() / max(drawn.sum(), 1.0)),
+        levels=grid.levels().numpy() if single else _NONE,
+        thresholds=grid.thresholds().numpy() if single else _NONE,
+        low=low,
+        high=float(grid.high.max()) if bounded else None,
+        clipped=error.clipped,
+        sqnr_db=error.sqnr_db,
+        mse=error.mse,
+        cosine=error.cosine,
+        max_error=error.max_error,
+        scale=float(grid.scale.flatten()[0]) if single else None,
+        zero_point=int(grid.zero_point.flatten()[0]) if single else None,
+        mirrored=scheme.symmetric and low is not None and low < 0.0,
+        can_clip="clip" in scheme.ranges and seen.block is None,
     )
 
 
-def _replaced(view: DistributionView, fields: dict[str, object]) -> DistributionView:
-    values = {name: getattr(view, name) for name in DistributionView.__slots__}
-    return DistributionView(**{**values, **fields})
+@dataclass(frozen=True, eq=False, slots=True)
+class _Seen:
+    """The values to draw: in float, and those that the grid is shown on, as a table of rows."""
+
+    floats: Points
+    drawn: Points
+    grid: Scaled | None  # for the rows of `drawn`
+    channel: int | None = None
+    block: int | None = None
+
+
+def _seen(
+    stats: TensorStats, encoding: Encoding | None, channel: int | None, block: int | None
+) -> _Seen:
+    if isinstance(encoding, Dynamic):
+        return _seen_as_they_come(stats, encoding.over_rows(), block)
+    if encoding is not None and encoding.block is not None and stats.exact is not None:
+        return _seen_in_blocks(stats, stats.exact, encoding, channel, block)
+    grid = None if encoding is None else encoding.over_rows()
+    several = grid is not None and grid.scale.shape[0] > 1
+    if channel is not None:
+        own = None if grid is None else grid.row(channel)
+        if stats.exact is not None:
+            row = Points(stats.exact[channel : channel + 1])
+            return _Seen(row, row, own, channel)
+        counted = stats.channel_histogram(channel)
+        if counted is not None:
+            edges, counts = counted
+            centres = ((edges[1:] + edges[:-1]) / 2).float()
+            row = Points(centres.unsqueeze(0), counts.unsqueeze(0))
+            return _Seen(row, row, own, channel)
+    points = stats.points(channel=several, limit=EXACT_LIMIT)
+    return _Seen(points, points, grid)
+
+
+def _seen_in_blocks(
+    stats: TensorStats, exact: Tensor, encoding: Scaled, channel: int | None, block: int | None
+) -> _Seen:
+    size = encoding.block or 1
+    if block is not None and 0 <= block < _blocks(stats, encoding):
+        row = channel or 0
+        values = Points(exact[row : row + 1, block * size : (block + 1) * size])
+        return _Seen(values, values, encoding.one_block(row, block), row, block)
+    if channel is not None:
+        values = Points(exact[channel : channel + 1])
+        return _Seen(values, values, encoding.row(channel), channel)
+    floats = stats.points(channel=True, limit=EXACT_LIMIT)
+    drawn = stats.leading(EXACT_LIMIT, size)
+    return _Seen(floats, drawn, encoding.over_rows().leading(drawn.values.shape[1]))
+
+
+def _seen_as_they_come(stats: TensorStats, encoding: Dynamic, block: int | None) -> _Seen:
+    floats = stats.points()
+    if stats.sample is None:
+        return _Seen(floats, floats, None)
+    per_row = -(-stats.sample.shape[1] // encoding.block)
+    if block is not None and 0 <= block < len(stats.sample) * per_row:
+        start = block % per_row * encoding.block
+        row = stats.sample[block // per_row : block // per_row + 1]
+        values = Points(row[:, start : start + encoding.block])
+        return _Seen(values, values, encoding.rows(values.values), None, block)
+    return _Seen(floats, Points(stats.sample), encoding.rows(stats.sample))
+
+
+def _blocks(stats: TensorStats, encoding: Encoding | None) -> int:
+    """Blocks to choose from: of a channel of a weight, or of the sample of an activation."""
+    if encoding is None or encoding.block is None:
+        return 0
+    if isinstance(encoding, Scaled):
+        return int(encoding.scale.shape[1])
+    if stats.sample is None:
+        return 0
+    return len(stats.sample) * -(-stats.sample.shape[1] // encoding.block)
+
+
+def _how_many(stats: TensorStats, seen: _Seen) -> int:
+    if seen.block is not None:
+        return seen.floats.values.numel()
+    return stats.count if seen.channel is None else stats.count // max(stats.channels, 1)
 
 
 def _uncounted(stats: TensorStats) -> bool:
@@ -115,49 +202,15 @@ def _uncounted(stats: TensorStats) -> bool:
     return stats.exact is None and stats.channel_bins is None
 
 
-def _points(
-    stats: TensorStats, encoding: Encoding | None, channel: int | None
-) -> tuple[Points, int | None]:
-    """The values to draw, and which row of the encoding is theirs when it is only one."""
-    per_channel = encoding is not None and encoding.axis is not None
-    if channel is not None:
-        row = channel if per_channel else None
-        if stats.exact is not None:
-            return Points(stats.exact[channel : channel + 1]), row
-        counted = stats.channel_histogram(channel)
-        if counted is not None:
-            edges, counts = counted
-            centres = ((edges[1:] + edges[:-1]) / 2).float()
-            return Points(centres.unsqueeze(0), counts.unsqueeze(0)), row
-    return stats.points(channel=per_channel, limit=EXACT_LIMIT), None
-
-
-def _one_channel(encoding: Encoding, channel: int) -> Encoding:
-    return Encoding(
-        encoding.scale[channel : channel + 1],
-        encoding.zero_point[channel : channel + 1],
-        encoding.qmin,
-        encoding.qmax,
-        None,
-    )
-
-
-def _over_rows(encoding: Encoding) -> Encoding:
-    """A per-channel grid with its channels along axis 0 of a table of values."""
-    if encoding.axis is None:
-        return encoding
-    return Encoding(encoding.scale, encoding.zero_point, encoding.qmin, encoding.qmax, 0)
-
-
-def _extent(stats: TensorStats, channel: int | None) -> tuple[float, float]:
-    if channel is None:
+def _extent(stats: TensorStats, seen: _Seen) -> tuple[float, float]:
+    if seen.block is not None:
+        return float(seen.floats.values.min()), float(seen.floats.values.max())
+    if seen.channel is None:
         return float(stats.minimum.min()), float(stats.maximum.max())
-    return float(stats.minimum[channel]), float(stats.maximum[channel])
+    return float(stats.minimum[seen.channel]), float(stats.maximum[seen.channel])
 
 
-def _edges(
-    stats: TensorStats, points: Points, channel: int | None, minimum: float, maximum: float
-) -> Floats:
+def _edges(stats: TensorStats, seen: _Seen, minimum: float, maximum: float) -> Floats:
     """At most about DRAWN_BINS equal bins over the values.
 
     Activations get a power-of-two width: whole bins of the fine histogram, and a whole number of
@@ -167,8 +220,8 @@ def _edges(
         pad = abs(minimum) / 2 or 0.5
         return np.array([minimum - pad, maximum + pad])
     width = (maximum - minimum) / DRAWN_BINS
-    if points.counts is not None:
-        fine = stats.width * (HALF // CHANNEL_HALF if channel is not None else 1)
+    if seen.floats.counts is not None:
+        fine = stats.width * (HALF // CHANNEL_HALF if seen.channel is not None else 1)
         width = max(2.0 ** math.ceil(math.log2(width)), fine)
     first = math.floor(minimum / width)
     last = math.floor(maximum / width) + 1

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from qviz.app.details import SlotDetails
 from qviz.data.parts import Part, Split
 from qviz.data.samples import Samples
+from qviz.engine.layer_errors import LayerError
 from qviz.model.model import Model
 from qviz.model.parity import Parity
 from qviz.plan.plan import Plan
+from qviz.quant.encoding import Encoding
 from qviz.quant.error import SlotError
-from qviz.quant.grids import Encoding
-from qviz.quant.scheme import Scheme, parse_scheme
+from qviz.quant.scheme import Scheme
+from qviz.quant.spelling import parse_scheme
 from qviz.quant.statistics import TensorStats
 
 PARTS: tuple[Part, ...] = ("tune", "all", "confirm")
@@ -35,11 +38,13 @@ class Document:
 
 @dataclass(frozen=True, eq=False)
 class Findings:
-    """Measured facts. `statistics` by sharing group; `encodings` and `errors` by group, scheme."""
+    """Measured facts. `statistics` by sharing group; the others by group and scheme."""
 
     statistics: Mapping[str, TensorStats] = field(default_factory=dict)
     encodings: Mapping[tuple[str, Scheme], Encoding] = field(default_factory=dict)
     errors: Mapping[tuple[str, Scheme], SlotError] = field(default_factory=dict)
+    outputs: Mapping[str, tuple[LayerError, ...]] = field(default_factory=dict)  # by plan key
+    details: Mapping[tuple[str, Scheme], SlotDetails] = field(default_factory=dict)
     macs: Mapping[int, int] | None = None  # per sample, by layer index
     parity: Parity | None = None
     parity_note: str = ""

@@ -5,18 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from qviz.app.scheme_edits import widened, with_field
 from qviz.errors import QvizError
 from qviz.model.model import Model
-from qviz.plan.plan import Plan, Rule, check_plan, override, why_not, without_overrides
+from qviz.plan.plan import CURE, Plan, Rule, check_plan, override, why_not, without_overrides
 from qviz.plan.resolve import schemes
-from qviz.quant.scheme import FORMATS, Scheme, integer, parse_scheme
+from qviz.quant.formats import FORMATS
+from qviz.quant.scheme import Scheme
+from qviz.quant.spelling import parse_scheme
 
 PRESETS: dict[str, tuple[str, str]] = {
     "W8A8 per-tensor": ("int8", "uint8"),
     "W8A8 per-channel": ("int8:channel", "uint8"),
     "W4A8 per-channel": ("int4:channel", "uint8"),
-    "W8 weights only": ("int8:channel", "float"),
-    "W4 weights only": ("int4:channel", "float"),
+    "W4A16 group 128": ("int4:group=128", "float16"),
+    "FP8": ("fp8-e4m3:channel", "fp8-e4m3"),
+    "MXFP4": ("mxfp4", "mxfp4"),
+    "NVFP4": ("nvfp4", "nvfp4"),
+    "Ternary weights": ("ternary:channel", "float"),
+    "Binary weights": ("binary:channel", "float"),
+    "DoReFa W1A2": ("dorefa-w1", "dorefa-a2"),
     "Float": ("float", "float"),
 }
 
@@ -48,7 +56,7 @@ def change_schemes(
         scheme = change(name, present[name])
         reason = why_not(scheme, model.slots[name])
         if reason:
-            raise QvizError(name, reason, "Choose tensor granularity")
+            raise QvizError(name, reason, CURE)
         changed[name] = scheme
     return override(plan, changed)
 
@@ -64,21 +72,10 @@ def set_bits(model: Model, plan: Plan, slots: Sequence[str], bits: int) -> Plan:
     if bits == 0:
         return set_scheme(model, plan, slots, "float")
     if f"int{bits}" not in FORMATS:
-        raise QvizError(f"{bits} bits", "integers have 2 to 16 bits", "Choose 2 to 16, or 0: float")
-
-    def widened(name: str, old: Scheme) -> Scheme:
-        if old.is_float:
-            return _fresh(model, name, bits)
-        return replace(old, format=f"{'int' if old.signed else 'uint'}{bits}")
-
-    return change_schemes(model, plan, slots, widened)
-
-
-def _fresh(model: Model, slot: str, bits: int) -> Scheme:
-    """What a float slot becomes when it is given a width."""
-    if model.slots[slot].role == "weight":
-        return integer(f"int{bits}", "channel")
-    return integer(f"uint{bits}")
+        raise QvizError(f"{bits} bits", "integers have 1 to 16 bits", "Choose 1 to 16, or 0: float")
+    return change_schemes(
+        model, plan, slots, lambda name, old: widened(old, model.slots[name].role, bits)
+    )
 
 
 def set_field(model: Model, plan: Plan, slots: Sequence[str], field: str, value: str) -> Plan:
@@ -87,62 +84,14 @@ def set_field(model: Model, plan: Plan, slots: Sequence[str], field: str, value:
     Raises:
         QvizError: an unknown field or a value that the field does not take.
     """
-    if field == "bits":
-        return set_bits(model, plan, slots, int(value))
-    if field == "format" and value == "float":
-        return set_scheme(model, plan, slots, "float")
-
-    def changed(name: str, old: Scheme) -> Scheme:
-        return parse_scheme(
-            _respelled(_fresh(model, name, 8) if old.is_float else old, field, value)
-        )
-
-    return change_schemes(model, plan, slots, changed)
-
-
-def _respelled(scheme: Scheme, field: str, value: str) -> str:
-    """A scheme's explicit spelling with one field replaced."""
-    fields = {
-        "format": scheme.format,
-        "symmetry": "sym" if scheme.symmetric else "asym",
-        "code_range": "narrow" if scheme.narrow else "full",
-        "granularity": scheme.granularity,
-        "range": _range_words(scheme),
-    }
-    if field == "format":  # symmetry and code range follow the sign's own defaults
-        fields["format"] = f"{value}{scheme.bits}"
-        fields["symmetry"] = fields["code_range"] = ""
-    elif field == "symmetry":
-        fields["symmetry"], fields["code_range"] = value, ""
-    elif field in ("percentile", "clip"):
-        fields["range"] = f"{field}={value}"
-    elif field in fields:
-        fields[field] = value
-    else:
-        raise QvizError(f"field '{field}'", "a scheme has no such field", "Use the form's fields")
-    return ":".join(word for word in fields.values() if word)
-
-
-def _range_words(scheme: Scheme) -> str:
-    if scheme.range == "clip" and scheme.clip is not None:
-        return f"clip={scheme.clip[0]!r}..{scheme.clip[1]!r}"
-    if scheme.range == "percentile":
-        return f"percentile={scheme.percentile!r}"
-    return scheme.range
+    return change_schemes(
+        model, plan, slots, lambda name, old: with_field(old, model.slots[name].role, field, value)
+    )
 
 
 def set_clip(model: Model, plan: Plan, slots: Sequence[str], low: float, high: float) -> Plan:
     """Set the range by hand; it is widened to contain zero."""
-    return set_field(model, plan, slots, "clip", _clip_words(low, high))
-
-
-def clipped(scheme: Scheme, low: float, high: float) -> Scheme:
-    """An integer scheme with its range set by hand, widened to contain zero."""
-    return parse_scheme(_respelled(scheme, "clip", _clip_words(low, high)))
-
-
-def _clip_words(low: float, high: float) -> str:
-    return f"{min(low, 0.0)!r}..{max(high, 0.0)!r}"
+    return set_field(model, plan, slots, "clip", f"{min(low, 0.0)!r}..{max(high, 0.0)!r}")
 
 
 def reset(model: Model, plan: Plan, slots: Sequence[str]) -> Plan:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from qviz.app.details import KEPT, DetailsFound
 from qviz.app.document import Findings
-from qviz.app.pipelines import FloatChecked, SlotMeasured, WeightsMeasured
+from qviz.app.pipelines import FloatChecked, OutputsMeasured, SlotMeasured, WeightsMeasured
 from qviz.engine.calibrate import Calibration
 from qviz.model.model import Model
 
-Finding = WeightsMeasured | FloatChecked | Calibration | SlotMeasured
+Finding = (
+    WeightsMeasured | FloatChecked | Calibration | SlotMeasured | DetailsFound | OutputsMeasured
+)
 
 
 def learn(findings: Findings, found: Finding) -> Findings:
@@ -30,6 +33,18 @@ def learn(findings: Findings, found: Finding) -> Findings:
             return _without_measures(fresh, lambda group: group in found.statistics)
         case SlotMeasured() if findings.statistics.get(found.group) is not found.source:
             return findings  # of statistics that have changed since
+        case OutputsMeasured() if found.calibrated != findings.calibrated:
+            return findings
+        case OutputsMeasured():
+            return replace(findings, outputs={**findings.outputs, found.plan: found.layers})
+        case DetailsFound() if findings.statistics.get(found.group) is not found.source:
+            return findings
+        case DetailsFound():
+            kept = dict(findings.details)
+            kept.pop((found.group, found.scheme), None)
+            kept[(found.group, found.scheme)] = found.details
+            latest = dict(list(kept.items())[-KEPT:])
+            return replace(findings, details=latest)
         case SlotMeasured():
             key = (found.group, found.scheme)
             return replace(
@@ -51,6 +66,8 @@ def _without_measures(findings: Findings, stale: Callable[[str], bool]) -> Findi
     """Without encodings and errors of groups whose statistics changed."""
     return replace(
         findings,
+        outputs={},
         encodings={key: e for key, e in findings.encodings.items() if not stale(key[0])},
         errors={key: e for key, e in findings.errors.items() if not stale(key[0])},
+        details={key: d for key, d in findings.details.items() if not stale(key[0])},
     )

@@ -1,41 +1,55 @@
-"""The Inspector's form over a selection of slots: fields, choices and why some are disabled."""
+"""The Inspector's form over a selection of slots: the fields that the chosen format has."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from qviz.app.document import Document, Findings
-from qviz.app.views import Choice, SchemeForm
+from qviz.app.facts import slot_facts
+from qviz.app.views import Choice, FormField, SchemeForm
 from qviz.model.model import Model
 from qviz.model.slots import Slot
 from qviz.plan.plan import why_not
-from qviz.quant.scheme import Scheme, integer
+from qviz.quant.formats import FORMATS, GROUP_SIZES, ROUNDINGS, Format
+from qviz.quant.scheme import Granularity, Scheme, number, plain
 
-T = TypeVar("T")
-
-_BITS = (
-    Choice("0", "float", "keep this slot in floating point"),
-    *(Choice(str(bits), f"{bits} bits") for bits in range(2, 17)),
+FAMILIES: tuple[tuple[str, str, str], ...] = (
+    ("float", "Float (not quantized)", "keep this slot in 32-bit floating point"),
+    ("integer", "Integer", "equal steps: 1 to 16 bits with a scale and a zero point"),
+    ("cast", "Half precision", "float16 or bfloat16, no scale"),
+    ("minifloat", "Small float", "FP8, FP6 and FP4 with a scale: steps grow with the value"),
+    ("mx", "MX blocks", "OCP Microscaling: blocks of 32 share a power of two"),
+    ("nvfp4", "NVFP4", "FP4 in blocks of 16 with an FP8 scale each"),
+    ("nf4", "NF4", "16 levels at the quantiles of a Gaussian (QLoRA)"),
+    ("pot", "Powers of two", "a multiplication becomes a shift"),
+    ("apot", "Sums of powers of two", "APoT: denser far from zero than powers of two"),
+    ("kmeans", "k-means codebook", "shared values as in Deep Compression"),
+    ("lloyd", "Lloyd-Max codebook", "the levels of least squared error for these values"),
+    ("ternary", "Ternary", "-a, 0 and +a"),
+    ("binary", "Binary", "-a and +a"),
+    ("dorefa", "DoReFa-Net", "levels over [-1, 1] for weights and [0, 1] for activations"),
 )
-_SIGNS = (
-    Choice("int", "signed", "codes on both sides of zero, the usual choice for weights"),
-    Choice("uint", "unsigned", "codes from zero up, the usual choice after a ReLU"),
-)
-_SYMMETRY = (
-    Choice("sym", "symmetric", "the zero point is the middle of the codes"),
-    Choice("asym", "asymmetric", "the zero point moves, so that the range fits skewed values"),
-)
-_CODE_RANGE = (
-    Choice("narrow", "restricted", "drops the lowest code: [-127, 127] for int8"),
-    Choice("full", "full", "uses every code: [-128, 127] for int8"),
-)
-_RANGES = (
-    Choice("minmax", "min-max", "covers every value seen"),
-    Choice("percentile", "percentile", "cuts the rarest values at the ends"),
-    Choice("mse", "least squared error", "the range with the smallest mean squared error"),
-    Choice("clip", "by hand", "drag the clip lines over the histogram"),
-)
+RANGES: dict[str, tuple[str, str]] = {
+    "minmax": ("min-max", "covers every value seen"),
+    "average": ("moving average", "of each sample's smallest and largest value, as in torch"),
+    "percentile": ("percentile", "cuts the rarest values at the ends"),
+    "mse": ("least squared error", "the range with the smallest mean squared error"),
+    "entropy": ("entropy (KL)", "TensorRT's: the histogram that diverges least"),
+    "aciq-gauss": ("ACIQ, Gauss", "the best clip if the values were Gaussian"),
+    "aciq-laplace": ("ACIQ, Laplace", "the best clip if the values were Laplacian"),
+    "clip": ("by hand", "drag the clip lines over the histogram"),
+    "unit": ("as it is", "scale 1: the format's own values"),
+    "twn": ("0.7 mean|w|", "zero below 0.7 times the mean size (TWN)"),
+    "mean": ("mean |x|", "the size that keeps the mean (XNOR-Net)"),
+}
+VARIANTS: dict[str, tuple[str, str]] = {
+    "nearest": ("value", "switches at 1.5 times a power of two: least squared error"),
+    "log": ("exponent", "switches at the square root of 2 times a power of two"),
+    "linear": ("linear", "start at equal steps: large weights keep a value of their own"),
+    "density": ("density", "start at equal shares of the values"),
+    "random": ("random", "start at values drawn by a seed (Forgy)"),
+}
 
 
 def scheme_form(
@@ -50,77 +64,205 @@ def scheme_form(
     if not chosen:
         return empty_form()
     values = [schemes[slot.name] for slot in chosen]
-    quantized = [scheme for scheme in values if not scheme.is_float]
     roles = {slot.role for slot in chosen}
     return SchemeForm(
         slots=tuple(slot.name for slot in chosen),
         title=chosen[0].name if len(chosen) == 1 else f"{len(chosen)} slots",
         role=chosen[0].role if len(roles) == 1 else None,
         scheme=str(values[0]) if len(set(values)) == 1 else "mixed",
-        is_float=_same(values, lambda s: s.is_float),
-        bits=_same(values, lambda s: 0 if s.is_float else s.bits),
-        signed=_same(quantized, lambda s: s.signed),
-        symmetric=_same(quantized, lambda s: s.symmetric),
-        narrow=_same(quantized, lambda s: s.narrow),
-        granularity=_same(quantized, lambda s: s.granularity),
-        range_method=_same(quantized, lambda s: s.range),
-        percentile=_same(quantized, lambda s: s.percentile),
-        clip=_same(quantized, lambda s: s.clip),
-        bits_choices=_BITS,
-        sign_choices=_SIGNS,
-        symmetry_choices=_SYMMETRY,
-        code_range_choices=_CODE_RANGE,
-        granularity_choices=_granularities(chosen),
-        range_choices=_RANGES,
-        facts=_facts(findings, model, chosen[0], values[0]) if len(chosen) == 1 else (),
+        fields=tuple(_fields(chosen, values)),
+        facts=slot_facts(findings, model, chosen[0], values[0]) if len(chosen) == 1 else (),
         shared_with=_shared(model, chosen),
         overridden=any(slot.name in document.plan.overrides for slot in chosen),
     )
 
 
-def _same(values: Sequence[Scheme], pick: Callable[[Scheme], T]) -> T | None:
-    picked = [pick(value) for value in values]
-    return picked[0] if picked and all(one == picked[0] for one in picked) else None
+def empty_form() -> SchemeForm:
+    """The form when nothing is selected."""
+    return SchemeForm(slots=(), title="", role=None, scheme="")
 
 
-def _granularities(slots: Sequence[Slot]) -> tuple[Choice, ...]:
-    probe = integer("int8", "channel")
-    reason = next((why for slot in slots if (why := why_not(probe, slot))), "")
+def _fields(slots: Sequence[Slot], schemes: Sequence[Scheme]) -> Iterator[FormField]:
+    """The fields of the schemes' family; only the family while several are selected."""
+
+    def same(pick: Callable[[Scheme], str]) -> str | None:
+        picked = {pick(scheme) for scheme in schemes}
+        return picked.pop() if len(picked) == 1 else None
+
+    family = same(lambda s: _word(s.family))
+    yield FormField("family", "Format", "menu", family, _families(slots))
+    if family is None or family == "float":
+        return
+    first = schemes[0]
+    yield from _width(slots, family, same)
+    if family == "integer":
+        yield from _codes(schemes, same)
+    yield from _scales(slots, schemes, same)
+    yield from _range(slots, schemes, same)
+    if first.row.variants[1:]:
+        label = "Nearest" if family == "pot" else "Start"
+        choices = tuple(Choice(name, *VARIANTS[name]) for name in first.row.variants)
+        yield FormField("variant", label, "segments", same(lambda s: s.variant), choices)
+    if family == "integer":
+        yield FormField(
+            "rounding", "Rounding", "menu", same(lambda s: s.rounding), _roundings(slots)
+        )
+    if all(s.rounding == "stochastic" or s.variant == "random" for s in schemes):
+        seed = same(lambda s: str(s.seed))
+        yield FormField("seed", "Seed", "number", seed, least=0, most=2**31 - 1)
+
+
+def _word(family: str) -> str:
+    return "dorefa" if family.startswith("dorefa") else family
+
+
+def _families(slots: Sequence[Slot]) -> tuple[Choice, ...]:
+    found = []
+    for word, label, tip in FAMILIES:
+        rows = [row for row in FORMATS.values() if _word(row.family) == word]
+        reasons = [_impossible(slot, rows) for slot in slots]
+        found.append(Choice(word, label, tip, next((why for why in reasons if why), "")))
+    return tuple(found)
+
+
+def _impossible(slot: Slot, rows: Sequence[Format]) -> str:
+    """Why a slot can take none of the formats; "" when it can take one."""
+    reasons = [why_not(plain(row.name), slot) for row in rows]
+    return reasons[0] if all(reasons) else ""
+
+
+Same = Callable[[Callable[[Scheme], str]], str | None]
+
+
+def _width(slots: Sequence[Slot], family: str, same: Same) -> Iterator[FormField]:
+    roles = {slot.role for slot in slots}
+    rows = [r for r in FORMATS.values() if _word(r.family) == family and roles & set(r.roles)]
+    bits = sorted({row.bits for row in rows})
+    if family in ("minifloat", "mx", "cast"):
+        choices = tuple(Choice(row.name, _type_name(row.name), row.label) for row in rows)
+        yield FormField("format", "Type", "menu", same(lambda s: s.format), choices)
+    elif len(bits) > 1:
+        choices = tuple(Choice(str(n), f"{n} bits" if n > 1 else "1 bit") for n in bits)
+        yield FormField("bits", "Bits", "menu", same(lambda s: str(s.bits)), choices)
+
+
+def _type_name(name: str) -> str:
+    head, _, layout = name.partition("-")
+    return f"{head.upper()} {layout.upper()}".strip() if head != name or "fp" in head else name
+
+
+def _codes(schemes: Sequence[Scheme], same: Same) -> Iterator[FormField]:
+    signs = (
+        Choice("int", "signed", "codes on both sides of zero, the usual choice for weights"),
+        Choice("uint", "unsigned", "codes from zero up, the usual choice after a ReLU"),
+    )
+    sign = same(lambda s: "int" if s.signed else "uint")
+    yield FormField("sign", "Codes", "segments", sign, signs)
+    one_bit = any(s.bits == 1 for s in schemes)
+    why = "one bit has no middle code" if one_bit else ""
+    symmetry = (
+        Choice("sym", "symmetric", "the zero point is the middle of the codes", why),
+        Choice("asym", "asymmetric", "the zero point moves, so that the range fits skewed values"),
+    )
+    chosen = same(lambda s: "sym" if s.symmetric else "asym")
+    yield FormField("symmetry", "Zero point", "segments", chosen, symmetry)
+    if all(s.symmetric and s.signed for s in schemes):
+        yield FormField(
+            "code_range",
+            "Scale is max over",
+            "segments",
+            same(lambda s: s.code_range),
+            _code_ranges(same(lambda s: str(s.bits))),
+        )
+
+
+def _code_ranges(bits: str | None) -> tuple[Choice, ...]:
+    """What the largest value is divided by; as powers where the widths differ or are large."""
+    whole = 2 ** (int(bits) - 1) if bits is not None else 0
+    if 0 < whole < 10000:
+        low, top, half, span = f"{1 - whole}", f"{whole - 1}", f"{whole - 1}.5", f"{whole}"
+    else:
+        span = {"15": "2¹⁴", "16": "2¹⁵"}.get(bits or "", "2ⁿ⁻¹")
+        low, top, half = f"1-{span}", f"{span}-1", f"{span}-½"
     return (
-        Choice("tensor", "per tensor", "one scale for the whole tensor"),
-        Choice("channel", "per channel", "one scale per output channel", reason),
+        Choice("narrow", top, f"codes [{low}, {top}]: TFLite's and onnxruntime's"),
+        Choice("full", half, f"codes [-{span}, {top}]: torch's, clips +max"),
+        Choice("wide", span, f"codes [-{span}, {top}], -max is a code"),
     )
 
 
-def _facts(
-    findings: Findings, model: Model, slot: Slot, scheme: Scheme
-) -> tuple[tuple[str, str], ...]:
-    layer = model.layers[slot.layer]
-    facts = [("Layer", f"{layer.index}  {layer.name}"), ("Operator", layer.op)]
-    if slot.role == "weight":
-        facts.append(("Shape", "×".join(map(str, model.constants[slot.value].shape))))
-    stats = findings.statistics.get(slot.group)
-    if stats is not None:
-        low, high = float(stats.minimum.min()), float(stats.maximum.max())
-        facts.append(("Values", f"{low:.4g} … {high:.4g}"))
-        facts.append(("Zeros", f"{100.0 * stats.zeros / stats.count:.1f} %"))
-    encoding = findings.encodings.get((slot.group, scheme))
-    if encoding is not None:
-        scales = encoding.scale
-        text = f"{float(scales[0]):.4g}"
-        if scales.numel() > 1:
-            text = f"{float(scales.min()):.3g} … {float(scales.max()):.3g}"
-        facts.append(("Scale", text))
-        zeros = encoding.zero_point.unique().tolist()
-        facts.append(("Zero point", f"{zeros[0]}" if len(zeros) == 1 else "per channel"))
-        facts.append(("Codes", f"{encoding.qmin} … {encoding.qmax}"))
-    error = findings.errors.get((slot.group, scheme))
-    if error is not None:
-        facts.append(("SQNR", f"{error.sqnr_db:.2f} dB"))
-        facts.append(("Cosine", f"{error.cosine:.6f}"))
-        facts.append(("Largest error", f"{error.max_error:.3g}"))
-        facts.append(("Clipped", f"{100.0 * error.clipped:.3g} %"))
-    return tuple(facts)
+_GRAINS: tuple[Granularity, ...] = ("tensor", "channel", "group")
+
+
+def _scales(slots: Sequence[Slot], schemes: Sequence[Scheme], same: Same) -> Iterator[FormField]:
+    row = schemes[0].row
+    if len(row.granularities) > 1:
+        words = {
+            "tensor": ("tensor", "one scale for the whole tensor"),
+            "channel": ("channel", "one scale per output channel"),
+            "group": ("group", "one scale for every few values that a sum runs over"),
+        }
+        choices = tuple(
+            Choice(name, *words[name], _reason(slots, schemes[0], name))
+            for name in _GRAINS
+            if name in row.granularities
+        )
+        chosen = same(lambda s: s.granularity)
+        yield FormField("granularity", "One scale per", "segments", chosen, choices)
+        if all(s.granularity == "group" for s in schemes):
+            sizes = tuple(Choice(str(n), f"{n} values") for n in GROUP_SIZES)
+            yield FormField("group", "Group size", "menu", same(lambda s: str(s.group)), sizes)
+    if row.integer:
+        choices = (
+            Choice("float", "any", "scales are floating-point numbers"),
+            Choice("pow2", "powers of two", "rounded up, so that rescaling is a shift"),
+        )
+        chosen = same(lambda s: "pow2" if s.pow2 else "float")
+        yield FormField("scales", "Scales are", "segments", chosen, choices)
+
+
+def _reason(slots: Sequence[Slot], scheme: Scheme, granularity: Granularity) -> str:
+    """Why some slot cannot take the scheme with another granularity; "" when all can."""
+    trial = replace(scheme, granularity=granularity)
+    return next((why for slot in slots if (why := why_not(trial, slot))), "")
+
+
+def _range(slots: Sequence[Slot], schemes: Sequence[Scheme], same: Same) -> Iterator[FormField]:
+    row = schemes[0].row
+    if len(row.ranges) > 1:
+        possible = set(schemes[0].ranges)
+        grain = schemes[0].granularity
+        weights = any(slot.role == "weight" for slot in slots)
+        choices = []
+        for name in row.ranges:
+            why = ""
+            if name not in possible:
+                why = "a group has too few values for it"
+                if grain == "channel":
+                    why = "a channel has too few values for a histogram of 2,048 bins"
+            elif name == "average" and weights:
+                why = "weights do not arrive sample by sample"
+            choices.append(Choice(name, *RANGES[name], why))
+        yield FormField("range", "Range", "menu", same(lambda s: s.range), tuple(choices))
+    if all(s.range == "percentile" for s in schemes):
+        percent = same(lambda s: f"{s.percentile:g}")
+        yield FormField(
+            "percentile", "", "number", percent, suffix=" %", least=50.0, most=100.0, decimals=3
+        )
+    if all(s.range == "clip" for s in schemes):
+        clip = same(lambda s: f"{number((s.clip or (0, 0))[0])}..{number((s.clip or (0, 0))[1])}")
+        yield FormField("clip", "", "range", clip)
+
+
+def _roundings(slots: Sequence[Slot]) -> tuple[Choice, ...]:
+    inputs = any(slot.role == "input" for slot in slots)
+    why = "a draw for every activation would change the result with the batch size"
+    return tuple(
+        Choice(word, text, "ONNX and IEEE 754" if word == "even" else "", why)
+        if word == "stochastic" and inputs
+        else Choice(word, text, "ONNX and IEEE 754" if word == "even" else "")
+        for word, text in ROUNDINGS.items()
+    )
 
 
 def _shared(model: Model, chosen: Sequence[Slot]) -> tuple[str, ...]:
@@ -128,23 +270,4 @@ def _shared(model: Model, chosen: Sequence[Slot]) -> tuple[str, ...]:
     names = {slot.name for slot in chosen}
     return tuple(
         name for name, slot in model.slots.items() if slot.group in groups and name not in names
-    )
-
-
-def empty_form() -> SchemeForm:
-    """The form when nothing is selected."""
-    return SchemeForm(
-        slots=(),
-        title="",
-        role=None,
-        scheme="",
-        is_float=None,
-        bits=None,
-        signed=None,
-        symmetric=None,
-        narrow=None,
-        granularity=None,
-        range_method=None,
-        percentile=None,
-        clip=None,
     )

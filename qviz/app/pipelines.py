@@ -14,6 +14,7 @@ from qviz.engine.calibrate import calibrate, weight_statistics
 from qviz.engine.chunks import feeder
 from qviz.engine.evaluate import evaluate
 from qviz.engine.execute import Executor
+from qviz.engine.layer_errors import LayerError, layer_errors
 from qviz.engine.trace import check_float, check_labels, trace_float
 from qviz.errors import QvizError
 from qviz.model.model import Model
@@ -21,11 +22,13 @@ from qviz.model.parity import Parity, check_operators
 from qviz.model.read_onnx import read_onnx
 from qviz.plan.plan import Plan
 from qviz.plan.resolve import resolve, schemes
-from qviz.quant.error import SlotError, measure_error
-from qviz.quant.grids import Encoding
-from qviz.quant.ranges import find_encoding
+from qviz.quant.encode import find_encoding
+from qviz.quant.encoding import Encoding
+from qviz.quant.error import SlotError, measure_error, points_for
 from qviz.quant.scheme import Scheme
 from qviz.quant.statistics import TensorStats
+
+OUTPUT_SAMPLES = 64  # on which errors of layer outputs are measured
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -68,6 +71,15 @@ class SlotMeasured:
     encoding: Encoding
     error: SlotError
     source: TensorStats  # the statistics it was found from
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class OutputsMeasured:
+    """What a plan does to every layer's output, on a few samples."""
+
+    plan: str  # the plan's key
+    layers: tuple[LayerError, ...]
+    calibrated: int  # of the findings it was measured from
 
 
 def open_model(path: Path, token: Token) -> Iterator[Step]:
@@ -157,8 +169,7 @@ def measure_slots(
 def measure_slot(stats: TensorStats, group: str, scheme: Scheme) -> SlotMeasured:
     """One encoding and its error."""
     encoding = find_encoding(stats, scheme)
-    per_channel = encoding.axis is not None
-    error = measure_error(stats.points(channel=per_channel), encoding)
+    error = measure_error(points_for(stats, encoding), encoding)
     return SlotMeasured(group, scheme, encoding, error, stats)
 
 
@@ -192,3 +203,21 @@ def evaluate_plan(
     ):
         target = len(rows) if limit is None else min(limit, len(rows))
         yield Step(evaluation.samples, target, evaluation)
+
+
+def measure_outputs(
+    executor: Executor, document: Document, findings: Findings, token: Token
+) -> Iterator[Step]:
+    """Local and accumulated errors of every layer's output under the plan."""
+    samples, split, model = document.samples, document.split, executor.model
+    if samples is None or split is None or not findings.calibration_done:
+        return
+    encodings = resolve(model, document.plan, findings.statistics, findings.encodings).encodings
+    rows = split.indices(document.part)[:OUTPUT_SAMPLES]
+    if not len(rows):
+        return
+    feed = feeder(model, samples, _macs_per_sample(findings))
+    for found in layer_errors(model, executor.runtime, feed, rows, encodings, token.cancelled):
+        done = found.samples == found.total
+        measured = OutputsMeasured(document.plan.key, found.layers, findings.calibrated)
+        yield Step(found.samples, found.total, measured if done else None)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
+from qviz.app.curves import with_curves
 from qviz.app.distribution import distribution_view, empty_view
 from qviz.app.document import PARTS, Document, Findings
 from qviz.app.views import DistributionView, DocumentView, Role
 from qviz.model.model import Model
 from qviz.plan.resolve import schemes
-from qviz.quant.grids import Encoding
-from qviz.quant.ranges import find_encoding
+from qviz.quant.encode import find_encoding
+from qviz.quant.encoding import Encoding
+from qviz.quant.formats import FORMATS
 from qviz.quant.scheme import Scheme
 
 INSTANT_VALUES = 200_000  # weights up to this size get a searched range in the frame of the edit
+SLOW_RANGES = ("mse", "percentile", "entropy")
+SLOW_FAMILIES = ("kmeans", "lloyd")
 
 
 def plan_schemes(document: Document) -> dict[str, Scheme]:
@@ -50,6 +55,7 @@ def slot_view(
     name: str,
     scheme: Scheme,
     channel: int | None,
+    block: int | None = None,
     *,
     live: bool,
 ) -> DistributionView:
@@ -57,13 +63,18 @@ def slot_view(
     slot = model.slots[name]
     stats = findings.statistics.get(slot.group)
     if stats is None:
-        return empty_view(model, slot, scheme, _why_empty(document, slot.role))
-    encoding = None if scheme.is_float else _encoding(findings, slot.group, scheme, live)
-    exact = findings.errors.get((slot.group, scheme)) if channel is None else None
-    return distribution_view(model, slot, scheme, stats, encoding, channel, exact)
+        return empty_view(model, slot, scheme, why_empty(document, slot.role))
+    encoding = None if scheme.is_float else slot_encoding(findings, slot.group, scheme, live=live)
+    whole = channel is None and block is None
+    exact = findings.errors.get((slot.group, scheme)) if whole else None
+    view = distribution_view(model, slot, scheme, stats, encoding, channel, block, exact)
+    if encoding is None or not whole:
+        return view
+    return with_curves(view, findings, slot.group, scheme)
 
 
-def _why_empty(document: Document, role: Role) -> str:
+def why_empty(document: Document, role: Role) -> str:
+    """Why a slot has no statistics yet, and what the user can do."""
     if role == "weight":
         return "Measuring the weights…"
     if document.samples is None:
@@ -71,27 +82,45 @@ def _why_empty(document: Document, role: Role) -> str:
     return "Calibrating: the histogram fills as samples run"
 
 
-def _encoding(findings: Findings, group: str, scheme: Scheme, live: bool) -> Encoding | None:
+def slot_encoding(findings: Findings, group: str, scheme: Scheme, *, live: bool) -> Encoding | None:
     """What a scheme becomes, found here and now unless that would stall the window."""
     known = findings.encodings.get((group, scheme))
     if known is not None:
         return known
     stats = findings.statistics[group]
     values = 0 if stats.exact is None else stats.exact.numel()
-    if live and scheme.range in ("mse", "percentile") and values > INSTANT_VALUES:
+    slow = scheme.range in SLOW_RANGES or scheme.family in SLOW_FAMILIES
+    if live and slow and values > INSTANT_VALUES:
         return None
     return find_encoding(stats, scheme)
 
 
 def completions(role: Role) -> tuple[str, ...]:
-    """Spellings to offer for a cell."""
+    """Spellings to offer for a cell, the usual ones first."""
+    return ("float", *_integers(role), *_other_formats(role))
+
+
+def _integers(role: Role) -> Iterator[str]:
     signs = ("int", "uint") if role == "weight" else ("uint", "int")
-    grains = ("", ":channel") if role == "weight" else ("",)
-    spelled = [
-        f"{sign}{bits}{grain}{tail}"
-        for sign in signs
-        for bits in (8, 4, 6, 5, 3, 2, 7, 16)
-        for grain in grains
-        for tail in ("", ":mse", ":percentile")
-    ]
-    return ("float", *spelled)
+    grains = ("", ":channel", ":group=32", ":group=128") if role == "weight" else ("",)
+    tails = ("", ":mse", ":percentile")
+    for sign in signs:
+        for bits in (8, 4, 6, 5, 3, 2, 7, 16):
+            for grain in grains:
+                yield from (f"{sign}{bits}{grain}{tail}" for tail in tails if _can(grain, tail))
+
+
+def _can(grain: str, tail: str) -> bool:
+    """Whether a range method goes with a granularity: groups are too small for percentiles."""
+    return not (grain.startswith(":group") and tail == ":percentile")
+
+
+def _other_formats(role: Role) -> Iterator[str]:
+    for row in FORMATS.values():
+        if row.integer or row.name == "float" or role not in row.roles:
+            continue
+        yield row.name
+        for grain in row.granularities[1:] if role == "weight" else ():
+            yield f"{row.name}:group={row.group}" if grain == "group" else f"{row.name}:{grain}"
+        yield from (f"{row.name}:{variant}" for variant in row.variants[1:])
+        yield from (f"{row.name}:{name}" for name in row.ranges[1:] if name != "clip")

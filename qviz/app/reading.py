@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qviz.app import edits
+from qviz.app.channels import channels_view
+from qviz.app.details import details_of
 from qviz.app.document import Document, Findings
 from qviz.app.form import empty_form, scheme_form
-from qviz.app.present import completions, document_view, plan_schemes, slot_view
+from qviz.app.present import (
+    completions,
+    document_view,
+    plan_schemes,
+    slot_encoding,
+    slot_view,
+    why_empty,
+)
+from qviz.app.scheme_edits import clipped
 from qviz.app.strip import number_strip
 from qviz.app.table import layer_rows
 from qviz.app.views import (
+    ChannelsView,
     DistributionView,
     DocumentView,
     JobView,
@@ -128,23 +138,26 @@ class Reading(Work):
         model = self._document.model
         if model is None:
             return empty_form()
-        self._watched = frozenset(model.slots[name].group for name in slots if name in model.slots)
         values = self._schemes()
         return scheme_form(self._document, self._findings, model, slots, values)
 
-    def distribution(self, slot: str, channel: int | None = None) -> DistributionView:
-        """The histogram of a slot with its grid.
+    def distribution(
+        self, slot: str, channel: int | None = None, block: int | None = None
+    ) -> DistributionView:
+        """The histogram of a slot with its grid, of one channel of it, or of one block.
 
         Raises:
             QvizError: the open model has no such slot.
         """
-        return self._view(slot, self._scheme_of(slot), channel)
+        scheme = self._scheme_of(slot)
+        self._know_details(slot)
+        return self._view(slot, scheme, channel, block)
 
     def preview_clip(
         self, slot: str, low: float, high: float, channel: int | None = None
     ) -> DistributionView:
         """The same with another clip range, while a line is dragged; changes nothing."""
-        return self._view(slot, edits.clipped(self._scheme_of(slot), low, high), channel)
+        return self._view(slot, clipped(self._scheme_of(slot), low, high), channel)
 
     def _scheme_of(self, slot: str) -> Scheme:
         known = self._schemes()
@@ -152,6 +165,26 @@ class Reading(Work):
             raise QvizError(f"slot '{slot}'", "the model has no such slot", "Choose a listed layer")
         return known[slot]
 
-    def _view(self, name: str, scheme: Scheme, channel: int | None) -> DistributionView:
-        model, document = self._require_model(), self._document
-        return slot_view(model, document, self._findings, name, scheme, channel, live=self._live)
+    def _view(
+        self, name: str, scheme: Scheme, channel: int | None, block: int | None = None
+    ) -> DistributionView:
+        model, document, findings = self._require_model(), self._document, self._findings
+        return slot_view(model, document, findings, name, scheme, channel, block, live=self._live)
+
+    def channels(self, slot: str) -> ChannelsView:
+        """A slot channel by channel.
+
+        Raises:
+            QvizError: the open model has no such slot.
+        """
+        scheme, model = self._scheme_of(slot), self._require_model()
+        self._know_details(slot)
+        findings = self._findings
+        where = model.slots[slot]
+        stats = findings.statistics.get(where.group)
+        encoding = None
+        if stats is not None and not scheme.is_float:
+            encoding = slot_encoding(findings, where.group, scheme, live=self._live)
+        details, _ = details_of(findings.details, where.group, scheme)
+        notice = why_empty(self._document, where.role) if stats is None else ""
+        return channels_view(model, where, scheme, stats, encoding, details, notice)

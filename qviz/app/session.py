@@ -16,7 +16,7 @@ from qviz.app.reading import Reading
 from qviz.app.views import Message
 from qviz.app.work import known_part
 from qviz.plan.plan import Plan, Rule, parse_setting, write_plan
-from qviz.quant.scheme import parse_scheme
+from qviz.quant.spelling import parse_scheme
 
 
 class Session(Reading):

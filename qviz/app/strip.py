@@ -47,6 +47,7 @@ def number_strip(
             exact=shown.exact,
             delta=shown.delta,
             flips=shown.flips,
+            kl=shown.kl,
             stale=not current or bool(failure),
         )
     if failure:

@@ -57,6 +57,7 @@ def summary(session: Session, evaluation: Evaluation) -> dict[str, Any]:
         },
         "delta": finite(evaluation.delta),
         "flips": evaluation.flips,
+        "kl": finite(evaluation.kl),
         "bytes": {"float": cost.bytes_float, "quantized": cost.bytes_quantized},
         "bops": {"float": cost.bops_float, "quantized": cost.bops_quantized},
         "plan": to_json(document.plan),
@@ -74,6 +75,11 @@ def _layer(row: LayerRow) -> dict[str, Any]:
         "macs": row.macs,
         "bytes": row.size_bytes,
         "size_share": row.size_share,
+        "output": {
+            "local_sqnr_db": finite(row.local_db),
+            "accumulated_sqnr_db": finite(row.accumulated_db),
+            "bias": finite(row.output_bias),
+        },
         "weight": _cell(row.weight),
         "input": _cell(row.input),
     }

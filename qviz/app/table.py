@@ -18,12 +18,16 @@ def layer_rows(
     if model is None:
         return ()
     shared = _sharing(model)
+    outputs = findings.outputs.get(document.plan.key)
     rows = []
     for layer, layer_cost in zip(model.layers, cost.layers, strict=True):
         cells = {
             role: _cell(document, findings, model, layer, role, schemes, shared)
             for role in ("weight", "input")
         }
+        error = None if outputs is None else outputs[layer.index]
+        local = None if error is None else error.local
+        arrived = None if error is None else error.accumulated
         rows.append(
             LayerRow(
                 index=layer.index,
@@ -36,6 +40,9 @@ def layer_rows(
                 input=cells["input"],
                 size_bytes=layer_cost.bytes,
                 size_share=layer_cost.bytes / max(cost.bytes_quantized, 1),
+                local_db=None if local is None else local.sqnr_db,
+                accumulated_db=None if arrived is None else arrived.sqnr_db,
+                output_bias=None if arrived is None else arrived.bias,
             )
         )
     return tuple(rows)

@@ -41,6 +41,9 @@ class LayerRow:
     input: Cell | None
     size_bytes: int  # the layer's parameters under the plan
     size_share: float  # of the whole model under the plan, 0..1
+    local_db: float | None = None  # SQNR of its output when it alone is quantized
+    accumulated_db: float | None = None  # SQNR of its output in the quantized model
+    output_bias: float | None = None  # relative, accumulated
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,61 @@ class DistributionView:
     channels: int  # how many channels can be chosen; 0 when it has no channel axis
     channel: int | None  # the one shown; None for the whole tensor
     notice: str = ""
+    thresholds: Floats = field(default_factory=lambda: np.empty(0))  # where the level changes
+    blocks: int = 0  # blocks of the channel that can be chosen; 0 without block scales
+    block: int | None = None  # the one shown
+    mirrored: bool = False  # both ends of the range move together
+    can_clip: bool = False  # the ends of the range can be dragged
+    curve_x: Floats = field(default_factory=lambda: np.empty(0))  # a clip at x …
+    curve_db: Floats = field(default_factory=lambda: np.empty(0))  # … gives this SQNR
+    ranges: tuple[RangeLine, ...] = ()  # what every range method chooses
+    widths: tuple[WidthBar, ...] = ()  # the SQNR of every width of the format's family
+
+
+@dataclass(frozen=True, slots=True)
+class RangeLine:
+    """What a range method chooses; a click on it adopts it."""
+
+    method: str  # the word of the form's field "range"
+    label: str  # "min-max", "99.99 %", "least error", "KL" …
+    low: float
+    high: float
+    sqnr_db: float
+    current: bool
+    tip: str
+
+
+@dataclass(frozen=True, slots=True)
+class WidthBar:
+    """The SQNR of the slot at another width of its format's family."""
+
+    format: str  # the word of the form's field "format"
+    bits: int
+    label: str  # "4", or "E4M3" where widths repeat
+    sqnr_db: float
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelsView:
+    """One slot channel by channel, all arrays [channels] float64; empty with a `notice`."""
+
+    slot: str
+    title: str
+    role: Role
+    scheme: str
+    minimum: Floats
+    maximum: Floats
+    low: Floats  # of the channel's grid; empty for float, or for scales that come with the values
+    high: Floats
+    sqnr_db: Floats  # inf when exact; empty while unknown, or where values are not kept
+    bias: Floats  # relative
+    clipped: Floats  # share, 0..1
+    rmse_steps: Floats  # RMSE over step; empty without a uniform step
+    outliers: NDArray[np.bool_]  # channels whose largest |x| is far above the others'
+    outlier_rule: str = ""  # in words
+    notice: str = ""
+    error_notice: str = ""  # why there are no errors per channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +147,7 @@ class Strip:
     exact: bool = False
     delta: float | None = None  # quantized minus float, in points
     flips: int | None = None
+    kl: float | None = None  # mean KL(float ‖ quantized) of the outputs, in nats
     stale: bool = False  # the value belongs to an earlier plan (drawn greyed)
     bytes_float: int | None = None
     bytes_quantized: int | None = None
@@ -108,28 +167,33 @@ class Choice:
 
 
 @dataclass(frozen=True, slots=True)
+class FormField:
+    """One field of the form; `value` is None where the slots differ.
+
+    A "range" field holds two numbers as "LOW..HIGH", a "number" field one.
+    """
+
+    name: str  # the word of `Session.set_field`
+    label: str
+    kind: Literal["menu", "segments", "number", "range"]
+    value: str | None
+    choices: tuple[Choice, ...] = ()
+    tip: str = ""
+    suffix: str = ""
+    least: float = 0.0  # of a "number"
+    most: float = 0.0
+    decimals: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class SchemeForm:
-    """The Inspector's form over a selection of slots; a field is None where the slots differ."""
+    """The Inspector's form over a selection of slots."""
 
     slots: tuple[str, ...]
     title: str
     role: Role | None
     scheme: str  # spelling or "mixed"
-    is_float: bool | None
-    bits: int | None
-    signed: bool | None
-    symmetric: bool | None
-    narrow: bool | None
-    granularity: str | None
-    range_method: str | None
-    percentile: float | None  # in percent
-    clip: tuple[float, float] | None
-    bits_choices: tuple[Choice, ...] = ()
-    sign_choices: tuple[Choice, ...] = ()  # values "int", "uint"
-    symmetry_choices: tuple[Choice, ...] = ()  # "sym", "asym"
-    code_range_choices: tuple[Choice, ...] = ()  # "narrow", "full"
-    granularity_choices: tuple[Choice, ...] = ()  # "tensor", "channel"
-    range_choices: tuple[Choice, ...] = ()  # "minmax", "percentile", "mse", "clip"
+    fields: tuple[FormField, ...] = ()  # what the chosen format has, in order
     facts: tuple[tuple[str, str], ...] = ()  # label, value: shape, parameters, scale, SQNR …
     shared_with: tuple[str, ...] = ()
     overridden: bool = False

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 
+from qviz.app.details import DetailsFound
 from qviz.app.document import PARTS, Document, Findings
 from qviz.app.findings import forget_inputs, learn
 from qviz.app.history import History
@@ -16,11 +17,13 @@ from qviz.app.jobs import InlineLane, Job, Lane, Post, ThreadLane
 from qviz.app.pipelines import (
     FloatChecked,
     ModelRead,
+    OutputsMeasured,
     SamplesRead,
     SlotMeasured,
     WeightsMeasured,
     calibrate_inputs,
     evaluate_plan,
+    measure_outputs,
     open_model,
     open_samples,
 )
@@ -28,6 +31,7 @@ from qviz.app.scores import ScoreKey, Scores
 from qviz.app.views import (
     Message,
 )
+from qviz.app.watching import Watching
 from qviz.data.bundled import demo_model, demo_samples
 from qviz.data.parts import Part
 from qviz.engine.calibrate import Calibration
@@ -69,7 +73,6 @@ class Work:
         self._executor: Executor | None = None
         self._planned: tuple[Model | None, Plan, dict[str, Scheme]] | None = None
         self._cost: tuple[dict[str, Scheme], Mapping[int, int] | None, Cost] | None = None
-        self._watched: frozenset[str] = frozenset()
         self._live = post is not None
         if self._live:  # one core is the window's
             torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
@@ -77,8 +80,9 @@ class Work:
             name: InlineLane(name, progress)
             if post is None
             else ThreadLane(name, post, lambda: self._changed("jobs", "strip"))
-            for name in ("open", "calibrate", "evaluate")
+            for name in ("open", "calibrate", "evaluate", "layers", "details")
         }
+        self._watching = Watching(self._lanes["details"], self._receive, self._say_failed)
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Be told which topics changed; returns the function that ends it."""
@@ -175,6 +179,12 @@ class Work:
             case Evaluation():
                 self._scores.show(self._score_key(), payload)
                 self._changed("strip")
+            case DetailsFound():
+                self._findings = learn(self._findings, payload)
+                self._changed("distribution")
+            case OutputsMeasured():
+                self._findings = learn(self._findings, payload)
+                self._changed("rows")
             case WeightsMeasured() | FloatChecked() | Calibration() | SlotMeasured():
                 self._findings = learn(self._findings, payload)
                 self._changed("rows", "distribution")
@@ -182,7 +192,7 @@ class Work:
                     self._float_checked(payload)
 
     def _model_read(self, read: ModelRead) -> None:
-        for lane in ("calibrate", "evaluate"):
+        for lane in ("calibrate", "evaluate", "layers", "details"):
             self._lanes[lane].cancel()
         old = self._document
         self._document = Document(model=read.model, part=old.part, seed=old.seed)
@@ -195,7 +205,7 @@ class Work:
         self._changed(*EVERYTHING)
 
     def _samples_read(self, read: SamplesRead) -> None:
-        for lane in ("calibrate", "evaluate"):
+        for lane in ("calibrate", "evaluate", "layers", "details"):
             self._lanes[lane].cancel()
         self._memo.clear()
         self._document = replace(self._document, samples=read.samples, split=read.split)
@@ -236,6 +246,20 @@ class Work:
         if stopped and self._idle("open") and self._idle("calibrate"):
             self._calibrate()
         self._start_evaluation()
+        self._watching.measure(self._document, self._findings)
+
+    def watch(self, slots: Collection[str]) -> None:
+        """Say which slots are looked at: they are measured first, and in detail."""
+        model = self._document.model
+        if model is not None:
+            self._watching.watch(model, slots)
+            self._watching.measure(self._document, self._findings)
+
+    def _know_details(self, slot: str) -> None:
+        """Without lanes, details are found when they are asked for."""
+        if not self._live:
+            self._watching.watch(self._require_model(), [slot])
+            self._watching.measure(self._document, self._findings)
 
     def _idle(self, lane: str) -> bool:
         return self._lanes[lane].job() is None
@@ -247,19 +271,42 @@ class Work:
         if self._scores.recall(self._score_key()):
             self._lanes["evaluate"].cancel()
             self._changed("strip", "rows", "distribution")
+            self._measure_outputs()
             return
-        limit, first = self._limit, self._watched
+        self._lanes["layers"].cancel()
+        limit, first = self._limit, self._watching.groups
         self._scores.failure = ""
         self._lanes["evaluate"].restart(
             "Evaluating",
             lambda token: evaluate_plan(executor, document, findings, first, token, limit),
             self._receive,
             self._work_failed,
-            lambda: self._changed("strip", "rows"),
+            self._evaluation_finished,
+        )
+
+    def _evaluation_finished(self) -> None:
+        self._changed("strip", "rows")
+        self._measure_outputs()
+
+    def _measure_outputs(self) -> None:
+        """Follow the plan's errors from layer to layer, unless they are known."""
+        executor, document, findings = self._executor, self._document, self._findings
+        if executor is None or document.plan.key in findings.outputs:
+            self._lanes["layers"].cancel()
+            return
+        self._lanes["layers"].restart(
+            "Following errors through the layers",
+            lambda token: measure_outputs(executor, document, findings, token),
+            self._receive,
+            self._say_failed,
+            lambda: None,
         )
 
     def _score_key(self) -> ScoreKey:
         return (self._document.plan.key, self._document.part, self._limit)
+
+    def _say_failed(self, error: Exception) -> None:
+        self._say(complaint(error))
 
     def _work_failed(self, error: Exception) -> None:
         """The last good number stays, greyed; the strip says what failed."""

@@ -15,7 +15,7 @@ from qviz.model.model import Model
 from qviz.model.read_onnx import read_onnx
 from qviz.plan.plan import Plan, Rule
 from qviz.plan.resolve import schemes
-from qviz.quant.scheme import parse_scheme
+from qviz.quant.spelling import parse_scheme
 
 PLAN = Plan(weight=parse_scheme("int8:channel"), input=parse_scheme("uint8"))
 
@@ -43,12 +43,24 @@ def test_bits_keep_the_rest_of_the_scheme(model: Model) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "expected"),
     [
-        ("format", "uint", "uint8:channel"),
-        ("format", "float", "float"),
+        ("sign", "uint", "uint8:channel"),
+        ("family", "float", "float"),
+        ("family", "mx", "mxfp8-e4m3"),
+        ("family", "minifloat", "fp8-e4m3:channel"),
+        ("family", "pot", "pot6:channel"),
+        ("family", "dorefa", "dorefa-w8"),
+        ("format", "fp4-e2m1", "fp4-e2m1:channel"),
+        ("bits", "1", "int1:channel"),
         ("bits", "6", "int6:channel"),
         ("symmetry", "asym", "int8:asym:channel"),
         ("code_range", "full", "int8:full:channel"),
+        ("code_range", "wide", "int8:wide:channel"),
         ("granularity", "tensor", "int8"),
+        ("granularity", "group", "int8:group=128"),
+        ("group", "32", "int8:group=32"),
+        ("scales", "pow2", "int8:channel:pow2"),
+        ("rounding", "away", "int8:channel:round=away"),
+        ("rounding", "stochastic", "int8:channel:stochastic=0"),
         ("range", "mse", "int8:channel:mse"),
         ("percentile", "99.5", "int8:channel:percentile=99.5"),
         ("clip", "-0.5..0.25", "int8:channel:clip=-0.5..0.25"),
@@ -57,6 +69,40 @@ def test_bits_keep_the_rest_of_the_scheme(model: Model) -> None:
 def test_fields_of_the_form(model: Model, field: str, value: str, expected: str) -> None:
     plan = edits.set_field(model, PLAN, ["fc1.weight"], field, value)
     assert _spelled(model, plan, "fc1.weight") == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "field", "value", "expected"),
+    [
+        ("int4:group=64:mse", "bits", "8", "int8:group=64:mse"),
+        ("int8:group=64", "granularity", "group", "int8:group=64"),
+        ("int8:full:channel", "symmetry", "sym", "int8:full:channel"),
+        ("int8:channel:percentile=99.5", "granularity", "group", "int8:group=128"),
+        ("int8:entropy:full", "granularity", "channel", "int8:full:channel"),
+        ("fp8-e4m3:group=64:mse", "format", "fp4-e2m1", "fp4-e2m1:group=64:mse"),
+        ("kmeans4:density", "bits", "1", "kmeans1:density"),
+        ("kmeans4:random=7", "seed", "11", "kmeans4:random=11"),
+        ("int8:stochastic=3:channel", "seed", "2147483647", "int8:channel:stochastic=2147483647"),
+        ("mxfp4", "family", "minifloat", "fp4-e2m1:channel"),
+        ("kmeans4", "family", "integer", "int4:channel"),
+        ("fp8-e4m3:group=32:mse", "family", "integer", "int8:group=32:mse"),
+        ("int8:channel:mse", "family", "pot", "pot6:channel:mse"),
+        ("float", "granularity", "tensor", "int8"),
+    ],
+)
+def test_an_edit_keeps_the_other_choices(
+    model: Model, before: str, field: str, value: str, expected: str
+) -> None:
+    plan = edits.set_scheme(model, PLAN, ["fc1.weight"], before)
+    plan = edits.set_field(model, plan, ["fc1.weight"], field, value)
+    assert _spelled(model, plan, "fc1.weight") == expected
+
+
+@pytest.mark.parametrize("family", ["minifloat", "pot", "apot", "integer", "nvfp4", "dorefa"])
+def test_inputs_leave_blocks_for_a_family_without_them(model: Model, family: str) -> None:
+    plan = edits.set_scheme(model, PLAN, ["fc1.input"], "mxfp4")
+    plan = edits.set_field(model, plan, ["fc1.input"], "family", family)
+    assert "group" not in _spelled(model, plan, "fc1.input")
 
 
 def test_clip_keeps_zero_on_the_grid(model: Model) -> None:
@@ -82,7 +128,7 @@ def test_refusals_say_why(model: Model) -> None:
         edits.set_scheme(model, PLAN, ["fc1.input"], "uint8:channel")
     with pytest.raises(QvizError, match="no such slot"):
         edits.set_bits(model, PLAN, ["fc9.weight"], 4)
-    with pytest.raises(QvizError, match="2 to 16 bits"):
+    with pytest.raises(QvizError, match="1 to 16 bits"):
         edits.set_bits(model, PLAN, ["fc1.weight"], 17)
     with pytest.raises(QvizError, match="no such field"):
         edits.set_field(model, PLAN, ["fc1.weight"], "colour", "red")

@@ -15,7 +15,7 @@ from qviz.app.pipelines import measure_slot
 from qviz.app.session import Session
 from qviz.errors import QvizError
 from qviz.model.read_onnx import read_onnx
-from qviz.quant.scheme import parse_scheme
+from qviz.quant.spelling import parse_scheme
 from qviz.quant.statistics import measure
 
 
@@ -248,11 +248,12 @@ def test_the_form_knows_mixed_values_and_reasons(live: Live, mlp: Path, mlp_samp
     live.session.set_scheme(["fc2.weight"], "int4:mse")
     form = live.session.form(["fc1.weight", "fc2.weight"])
     assert form.scheme == "mixed"
-    assert form.bits is None
-    assert form.symmetric is True
-    assert form.granularity is None
-    inputs = live.session.form(["fc1.input"])
-    channel = next(c for c in inputs.granularity_choices if c.value == "channel")
+    fields = {field.name: field for field in form.fields}
+    assert fields["bits"].value is None
+    assert fields["symmetry"].value == "sym"
+    assert fields["granularity"].value is None
+    inputs = {field.name: field for field in live.session.form(["fc1.input"]).fields}
+    channel = next(c for c in inputs["granularity"].choices if c.value == "channel")
     assert "accumulator" in channel.reason
 
 

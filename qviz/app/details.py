@@ -1,0 +1,114 @@
+"""Details of the slots that are looked at: error curves, range methods, widths and channels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from qviz.app.jobs import Step, Token
+from qviz.quant.curves import (
+    ClipCurve,
+    RangeChoice,
+    WidthPoint,
+    can_curve,
+    clip_curve,
+    curve_profile,
+    range_choices,
+    width_points,
+)
+from qviz.quant.encode import find_encoding
+from qviz.quant.encoding import Encoding
+from qviz.quant.error import ChannelErrors, measure_channels
+from qviz.quant.profile import Profile
+from qviz.quant.scheme import Scheme
+from qviz.quant.statistics import Points, TensorStats
+
+KEPT = 12  # slots and schemes whose details are remembered, the latest
+
+Key = tuple[str, Scheme]  # group, scheme
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class SlotDetails:
+    """What takes longer than a frame to know of one slot under one scheme."""
+
+    profile: Profile | None = None
+    curve: ClipCurve | None = None
+    ranges: tuple[RangeChoice, ...] = ()
+    widths: tuple[WidthPoint, ...] = ()
+    channels: ChannelErrors | None = None
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class DetailsFound:
+    """Details of a slot group under a scheme, as far as they are known."""
+
+    group: str
+    scheme: Scheme
+    details: SlotDetails
+    source: TensorStats  # the statistics they were found from
+
+
+def details_of(
+    known: Mapping[Key, SlotDetails], group: str, scheme: Scheme
+) -> tuple[SlotDetails, bool]:
+    """(details, exact): those of the scheme, or what holds of them for another range or clip."""
+    exact = known.get((group, scheme))
+    if exact is not None:
+        return exact, True
+    base = _base(scheme)
+    for (other_group, other), details in reversed(list(known.items())):
+        if other_group == group and _base(other) == base:
+            several = details.profile is not None and len(details.profile.values) > 1
+            # Only a lone asymmetric range has a curve that depends on where its other end is.
+            curve = details.curve if scheme.symmetric or several else None
+            return replace(details, curve=curve, widths=(), channels=None), False
+    return SlotDetails(), False
+
+
+def _base(scheme: Scheme) -> Scheme:
+    return replace(scheme, range=scheme.ranges[0])
+
+
+def measure_details(
+    wanted: Mapping[Key, TensorStats],
+    encodings: Mapping[Key, Encoding],
+    known: Mapping[Key, SlotDetails],
+    token: Token,
+) -> Iterator[Step]:
+    """Details that are not known yet, what is seen first found first."""
+    for (group, scheme), stats in wanted.items():
+        details, exact = details_of(known, group, scheme)
+        if exact:
+            continue
+        for part in _parts(details, stats, scheme, encodings.get((group, scheme))):
+            if token.cancelled():
+                return
+            details = part
+            yield Step(0, 0, DetailsFound(group, scheme, details, stats))
+
+
+def _parts(
+    details: SlotDetails, stats: TensorStats, scheme: Scheme, encoding: Encoding | None
+) -> Iterator[SlotDetails]:
+    if can_curve(scheme):
+        values = details.profile or curve_profile(stats, scheme)
+        details = replace(details, profile=values, curve=clip_curve(values, stats, scheme))
+        yield details
+    if encoding is None:
+        encoding = find_encoding(stats, scheme)
+    if stats.exact is not None and stats.channels > 1:
+        details = replace(details, channels=measure_channels(Points(stats.exact), encoding))
+        yield details
+    widths: tuple[WidthPoint, ...] = ()
+    for width in width_points(stats, scheme, details.profile):
+        widths = (*widths, width)
+        yield details  # a place to be cancelled
+    details = replace(details, widths=widths if len(widths) > 1 else ())
+    yield details
+    if details.ranges:
+        return
+    ranges: tuple[RangeChoice, ...] = ()
+    for choice in range_choices(stats, scheme, details.profile):
+        ranges = (*ranges, choice)
+        yield replace(details, ranges=ranges)

@@ -1,0 +1,114 @@
+"""The form has just the fields of the chosen format, and every choice it offers can be made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from qviz.app import edits
+from qviz.app.document import DEFAULT_PLAN, Document, Findings
+from qviz.app.form import FAMILIES, empty_form, scheme_form
+from qviz.app.views import SchemeForm
+from qviz.errors import QvizError
+from qviz.model.model import Model
+from qviz.model.read_onnx import read_onnx
+from qviz.plan.plan import Plan
+from qviz.plan.resolve import schemes
+
+FIELDS: dict[str, tuple[str, ...]] = {
+    "float": (),
+    "int8:channel": (
+        "bits",
+        "sign",
+        "symmetry",
+        "code_range",
+        "granularity",
+        "scales",
+        "range",
+        "rounding",
+    ),
+    "uint8": ("bits", "sign", "symmetry", "granularity", "scales", "range", "rounding"),
+    "float16": ("format",),
+    "fp8-e4m3": ("format", "granularity", "range"),
+    "mxfp6-e2m3": ("format",),
+    "nvfp4": (),
+    "nf4": ("granularity", "group", "range"),
+    "pot4": ("bits", "granularity", "range", "variant"),
+    "apot4:group=32": ("bits", "granularity", "group", "range"),
+    "kmeans4": ("bits", "variant"),
+    "kmeans4:random=7": ("bits", "variant", "seed"),
+    "lloyd4": ("bits",),
+    "ternary": ("granularity", "range"),
+    "binary": ("granularity", "range"),
+    "dorefa-w2": ("bits", "range"),
+    "fp8-e4m3:percentile=99": ("format", "granularity", "range", "percentile"),
+    "pot4:clip=-1..1": ("bits", "granularity", "range", "clip", "variant"),
+}
+
+
+@pytest.fixture
+def model(mlp: Path) -> Model:
+    return read_onnx(mlp)
+
+
+def _form(model: Model, plan: Plan, *slots: str) -> SchemeForm:
+    document = Document(model=model, plan=plan)
+    return scheme_form(document, Findings(), model, slots, schemes(model, plan))
+
+
+def _shown(form: SchemeForm) -> dict[str, str | None]:
+    return {field.name: field.value for field in form.fields}
+
+
+@pytest.mark.parametrize("spelling", FIELDS)
+def test_a_format_has_its_own_fields(model: Model, spelling: str) -> None:
+    plan = edits.set_scheme(model, DEFAULT_PLAN, ["fc1.weight"], spelling)
+    assert tuple(_shown(_form(model, plan, "fc1.weight"))) == ("family", *FIELDS[spelling])
+
+
+@pytest.mark.parametrize("slot", ["fc1.weight", "fc1.input"])
+@pytest.mark.parametrize("family", [word for word, _, _ in FAMILIES])
+def test_each_choice_can_be_made_or_says_why_not(model: Model, slot: str, family: str) -> None:
+    try:
+        plan = edits.set_field(model, DEFAULT_PLAN, [slot], "family", family)
+    except QvizError:
+        choices = _form(model, DEFAULT_PLAN, slot).fields[0].choices
+        assert next(choice.reason for choice in choices if choice.value == family)
+        return
+    tried = 0
+    for field in _form(model, plan, slot).fields:
+        for choice in field.choices:
+            if choice.reason or choice.value == "clip":  # a range by hand needs its two ends
+                continue
+            changed = edits.set_field(model, plan, [slot], field.name, choice.value)
+            assert _shown(_form(model, changed, slot))[field.name] == choice.value
+            tried += 1
+    assert tried >= 2
+
+
+def test_what_inputs_cannot_have_says_why(model: Model) -> None:
+    fields = {field.name: field for field in _form(model, DEFAULT_PLAN, "fc1.input").fields}
+    why = {c.value: c.reason for name in ("family", "granularity") for c in fields[name].choices}
+    assert "weights only" in why["nf4"]
+    assert "accumulator" in why["channel"]
+    assert not why["dorefa"]
+
+
+def test_slots_that_differ_show_no_value_and_only_what_they_share(model: Model) -> None:
+    plan = edits.set_scheme(model, DEFAULT_PLAN, ["fc1.weight"], "int4:mse")
+    form = _form(model, plan, "fc1.weight", "fc2.weight")
+    shown = _shown(form)
+    assert form.scheme == "mixed"
+    assert shown["bits"] is None
+    assert shown["granularity"] is None
+    assert shown["range"] is None
+    assert shown["sign"] == "int"
+    labels = {f.name: [c.label for c in f.choices] for f in form.fields}["code_range"]
+    assert labels == ["2ⁿ⁻¹-1", "2ⁿ⁻¹-½", "2ⁿ⁻¹"]
+    plan = edits.set_scheme(model, plan, ["fc1.weight"], "kmeans4")
+    assert _shown(_form(model, plan, "fc1.weight", "fc2.weight")) == {"family": None}
+
+
+def test_nothing_selected_is_an_empty_form(model: Model) -> None:
+    assert _form(model, DEFAULT_PLAN) == empty_form()
