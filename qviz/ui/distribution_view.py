@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QSplitter, QToolButton
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QSplitter, QToolButton
 
 from qviz.app.session import Session
-from qviz.app.views import Cell, DistributionView, LayerRow, Role
+from qviz.app.views import Cell, LayerRow, Role
 from qviz.errors import QvizError
 from qviz.ui.histogram_panel import HistogramPanel
 from qviz.ui.icons import icon
-from qviz.ui.legend import Legend
+from qviz.ui.legend import Legend, Parts
 from qviz.ui.palette import Palette
 from qviz.ui.parts import Card
 
@@ -21,7 +21,7 @@ NO_SLOT: dict[Role, str] = {
 
 
 class DistributionPane(Card):
-    """Draws the two slots of one layer and turns dragged clip lines into edits."""
+    """Draws the two slots of one layer and turns what is dragged or picked there into edits."""
 
     failed = Signal(str)
 
@@ -30,16 +30,22 @@ class DistributionPane(Card):
         super().__init__("Distribution")
         self._session = session
         self._row: LayerRow | None = None
+        self._overlay = True
         self._slot: dict[Role, str] = {}
         self._channel: dict[str, int | None] = {}
+        self._block: dict[str, int | None] = {}
         self.legend = Legend()
         self.overlay = self._toggle("Quantized overlay (Space)")
+        self.curve = self._toggle("Error curve (E)")
         self.log = self._toggle("Logarithmic counts (L)")
-        self.header.addStretch(1)
-        self.header.addWidget(self.legend)
-        self.header.addSpacing(4)
-        self.header.addWidget(self.overlay)
-        self.header.addWidget(self.log)
+        self.curve.setChecked(True)
+        self.curve.toggled.connect(self.set_curve)
+        self.header.addWidget(self.legend, 1)
+        buttons = QHBoxLayout()
+        buttons.setSpacing(3)
+        for button in (self.overlay, self.curve, self.log):
+            buttons.addWidget(button)
+        self.header.addLayout(buttons)
         self.panels: dict[Role, HistogramPanel] = {
             "weight": HistogramPanel("weight"),
             "input": HistogramPanel("input"),
@@ -59,6 +65,8 @@ class DistributionPane(Card):
     def _toggle(self, tip: str) -> QToolButton:
         button = QToolButton()
         button.setCheckable(True)
+        button.setProperty("compact", True)
+        button.setFixedSize(28, 26)
         button.setToolTip(tip)
         button.setAccessibleName(tip)
         return button
@@ -66,7 +74,11 @@ class DistributionPane(Card):
     def _connect(self, role: Role, panel: HistogramPanel) -> None:
         panel.plot.dragged.connect(lambda low, high: self._preview(role, low, high))
         panel.plot.released.connect(lambda low, high: self._set_clip(role, low, high))
+        panel.plot.range_picked.connect(lambda word: self._set_field(role, "range", word))
+        panel.plot.drawn.connect(self._show_legend)
+        panel.widths.picked.connect(lambda word: self._set_field(role, "format", word))
         panel.channel_picked.connect(lambda channel: self._pick_channel(role, channel))
+        panel.block_picked.connect(lambda block: self._pick_block(role, block))
         panel.slot_picked.connect(lambda slot: self._pick_slot(role, slot))
 
     # looks
@@ -74,21 +86,40 @@ class DistributionPane(Card):
     def set_palette(self, palette: Palette) -> None:
         """Take the theme's colors."""
         self.overlay.setIcon(icon("stack-simple", palette))
-        self.log.setIcon(icon("chart-line-up", palette))
+        self.curve.setIcon(icon("chart-line", palette))
+        self.log.setIcon(icon("chart-bar", palette))
         self.legend.set_palette(palette)
         for panel in self.panels.values():
             panel.set_palette(palette)
 
     def set_overlay(self, overlay: bool) -> None:
         """With or without the quantized histogram."""
-        self.legend.set_overlay(overlay)
+        self._overlay = overlay
         for panel in self.panels.values():
             panel.plot.set_overlay(overlay)
+        self._show_legend()
+
+    def set_curve(self, shown: bool) -> None:
+        """With or without the error curve."""
+        self.curve.setChecked(shown)
+        for panel in self.panels.values():
+            panel.plot.set_curve(shown)
+        self._show_legend()
 
     def set_log(self, log: bool) -> None:
         """Logarithmic or linear counts."""
         for panel in self.panels.values():
             panel.plot.set_log(log)
+
+    def _show_legend(self) -> None:
+        plots = [panel.plot for panel in self.panels.values() if panel.view is not None]
+        self.legend.show_parts(
+            Parts(
+                quantized=self._overlay,
+                curve=any(plot.shows_curve for plot in plots),
+                threshold=any(plot.shows_thresholds for plot in plots),
+            )
+        )
 
     # what is drawn
 
@@ -96,6 +127,7 @@ class DistributionPane(Card):
         """Draw the slots of `row`."""
         if row is None or self._row is None or row.name != self._row.name:
             self._channel.clear()
+            self._block.clear()
             self._slot.clear()
         self._row = row
         self.refresh()
@@ -109,12 +141,13 @@ class DistributionPane(Card):
                 continue
             slot = self._slot_of(cell, role)
             try:
-                view = self._session.distribution(slot, self._channel.get(slot))
+                part = self._channel.get(slot), self._block.get(slot)
+                view = self._session.distribution(slot, *part)
             except QvizError:  # another model is open: its rows arrive with the next repaint
                 panel.show_nothing("")
                 continue
             panel.show_slots(cell.slots, slot)
-            panel.show_view(view, mirrored=symmetric(view))
+            panel.show_view(view)
 
     def _cell(self, role: Role) -> Cell | None:
         if self._row is None:
@@ -129,10 +162,22 @@ class DistributionPane(Card):
         picked = self._slot.get(role)
         return picked if picked in cell.slots else cell.slots[0]
 
+    def show_channel(self, role: Role, channel: int) -> None:
+        """Draw one channel of the slot that is shown for `role`."""
+        self._pick_channel(role, channel)
+
     def _pick_channel(self, role: Role, channel: int) -> None:
         slot = self._current(role)
         if slot is not None:
             self._channel[slot] = None if channel < 0 else channel
+            if channel < 0:  # a block is one of a channel
+                self._block[slot] = None
+            self.refresh()
+
+    def _pick_block(self, role: Role, block: int) -> None:
+        slot = self._current(role)
+        if slot is not None:
+            self._block[slot] = None if block < 0 else block
             self.refresh()
 
     def _pick_slot(self, role: Role, slot: str) -> None:
@@ -150,7 +195,7 @@ class DistributionPane(Card):
         except QvizError as error:
             self.failed.emit(str(error))
             return
-        self.panels[role].show_view(view, mirrored=symmetric(view))
+        self.panels[role].show_view(view)
 
     def _set_clip(self, role: Role, low: float, high: float) -> None:
         slot = self._current(role)
@@ -162,11 +207,13 @@ class DistributionPane(Card):
             self.failed.emit(str(error))
             self.refresh()
 
+    # range methods and widths
 
-def symmetric(view: DistributionView) -> bool:
-    """Whether the grid's two ends move together: zero is the middle of the codes."""
-    if view.low is None or view.high is None or view.low == 0:
-        return False
-    if view.zero_point is not None:
-        return view.zero_point == 0
-    return abs(view.low + view.high) <= 0.01 * view.high  # scales per channel, all shown at once
+    def _set_field(self, role: Role, field: str, word: str) -> None:
+        slot = self._current(role)
+        if slot is None:
+            return
+        try:
+            self._session.set_field([slot], field, word)
+        except QvizError as error:
+            self.failed.emit(str(error))

@@ -1,10 +1,12 @@
-"""Facts about a slot: a word on the left, its value on the right, a line each."""
+"""Facts about a slot: a word on the left, its value on the right, wrapped where it is long."""
 
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtGui import QFontMetrics, QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
+from qviz.ui.fonts import ui_font
 from qviz.ui.parts import label
 
 Facts = tuple[tuple[str, str], ...]
@@ -17,7 +19,7 @@ class FactList(QWidget):
         """No facts."""
         super().__init__()
         self._words: tuple[str, ...] = ()
-        self._values: list[QLabel] = []
+        self._values: list[FactValue] = []
         self._rows: list[QWidget] = []
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
@@ -29,7 +31,7 @@ class FactList(QWidget):
         if words != self._words:
             self._build(words)
         for shown, (_, value) in zip(self._values, facts, strict=True):
-            shown.setText(value.replace("-", "\N{MINUS SIGN}") if value[1:2].isdigit() else value)
+            shown.show_value(_with_minus(value))
 
     def _build(self, words: tuple[str, ...]) -> None:
         for row in self._rows:
@@ -39,15 +41,56 @@ class FactList(QWidget):
         self._words = words
         self._rows, self._values = [], []
         for word in words:
-            shown = label("", 12)
-            shown.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            caption = label(word, 12, tone="faint")
+            shown = FactValue(word)
             row = QWidget()
             line = QHBoxLayout(row)
             line.setContentsMargins(0, 0, 0, 0)
-            line.setSpacing(8)
-            line.addWidget(label(word, 12, tone="faint"))
-            line.addStretch(1)
-            line.addWidget(shown)
+            line.setSpacing(10)
+            line.addWidget(caption, 0, Qt.AlignmentFlag.AlignTop)
+            line.addWidget(shown, 1)
             self._column.addWidget(row)
             self._rows.append(row)
             self._values.append(shown)
+
+
+class FactValue(QLabel):
+    """Breaks between words; a word wider than the line loses its middle, not in the tooltip."""
+
+    def __init__(self, word: str) -> None:
+        """An empty value of the fact that is called `word`."""
+        super().__init__()
+        self._word = word
+        self._value = ""
+        self.setFont(ui_font(12))
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop)
+        self.setWordWrap(True)
+        self.setMinimumWidth(40)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+
+    def show_value(self, value: str) -> None:
+        """Show `value` as far as the width allows."""
+        if value == self._value:
+            return
+        self._value = value
+        self.setToolTip(f"{self._word}: {value}")
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Fit again."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        metrics, room = QFontMetrics(self.font()), self.width()
+        middle = Qt.TextElideMode.ElideMiddle
+        lines = (metrics.elidedText(word, middle, room) for word in self._value.split(" "))
+        text = " ".join(lines)
+        if text != self.text():
+            self.setText(text)
+
+
+def _with_minus(value: str) -> str:
+    return value.replace("-", "\N{MINUS SIGN}") if value[1:2].isdigit() else value

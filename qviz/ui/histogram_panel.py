@@ -1,8 +1,8 @@
-"""One half of the Distribution view: what a slot holds, in a line of figures and a plot."""
+"""One half of the Distribution view: what a slot holds, in figures, widths and a plot."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, Signal, SignalInstance
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSpinBox, QStackedLayout, QVBoxLayout, QWidget
 
 from qviz.app.views import DistributionView, Role
@@ -12,17 +12,19 @@ from qviz.ui.histogram_plot import HistogramPlot
 from qviz.ui.icons import icon
 from qviz.ui.palette import Palette
 from qviz.ui.parts import Chip, ElidedLabel, label
+from qviz.ui.widths_strip import WidthsStrip
 
-TITLES: dict[Role, str] = {"weight": "Weights", "input": "Input activations"}
+TITLES: dict[Role, str] = {"weight": "Weights", "input": "Inputs"}
 SLOTS: dict[Role, str] = {"weight": "Weight", "input": "Input"}
 VALUES: dict[Role, str] = {"weight": "weight value", "input": "activation value"}
 
 
 class HistogramPanel(QWidget):
-    """Header, figures and plot of one slot; tells which slot and channel the user wants."""
+    """Header, figures, widths and plot of one slot; tells which part of it the user wants."""
 
     slot_picked = Signal(str)
     channel_picked = Signal(int)  # -1 for the whole tensor
+    block_picked = Signal(int)  # -1 for all blocks
 
     def __init__(self, role: Role) -> None:
         """An empty panel for weights or for inputs."""
@@ -34,7 +36,9 @@ class HistogramPanel(QWidget):
         self.scheme = Chip()
         self._figures = ElidedLabel(12, tone="soft")
         self.slots = self._make_slots()
-        self.channel = self._make_channel()
+        self.channel = _spin_box("Channel", self.channel_picked)
+        self.block = _spin_box("Block", self.block_picked)
+        self.widths = WidthsStrip()
         self._notice_icon = label()
         self._notice_icon.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self._notice = label("", 13, tone="faint")
@@ -47,7 +51,8 @@ class HistogramPanel(QWidget):
         outer.setContentsMargins(14, 8, 6, 4)
         outer.setSpacing(2)
         outer.addLayout(self._header())
-        outer.addWidget(self._figures)
+        outer.addLayout(self._second_line())
+        outer.addWidget(self.widths)
         outer.addLayout(self._stack, 1)
 
     def _make_slots(self) -> QComboBox:
@@ -59,21 +64,6 @@ class HistogramPanel(QWidget):
         box.activated.connect(lambda index: self.slot_picked.emit(box.itemData(index)))
         return box
 
-    def _make_channel(self) -> QSpinBox:
-        box = QSpinBox()
-        box.setFont(ui_font(12))
-        box.setPrefix("Channel ")
-        box.setSpecialValueText("All channels")
-        box.setRange(-1, -1)
-        box.setValue(-1)
-        box.setKeyboardTracking(False)
-        box.lineEdit().setTextMargins(6, 0, 0, 0)
-        box.setFixedWidth(124)
-        box.setAccessibleName("Channel")
-        box.setToolTip("Draw one channel alone; ↑ ↓ or the wheel go through them")
-        box.valueChanged.connect(self.channel_picked)
-        return box
-
     def _header(self) -> QHBoxLayout:
         row = QHBoxLayout()
         row.setSpacing(8)
@@ -82,6 +72,13 @@ class HistogramPanel(QWidget):
         row.addStretch(1)
         row.addWidget(self.slots)
         row.addWidget(self.channel)
+        return row
+
+    def _second_line(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        row.addWidget(self._figures, 1)
+        row.addWidget(self.block)
         return row
 
     def _empty_page(self) -> QWidget:
@@ -98,6 +95,7 @@ class HistogramPanel(QWidget):
     def set_palette(self, palette: Palette) -> None:
         """Take the theme's colors."""
         self.plot.set_palette(palette)
+        self.widths.set_palette(palette)
         drawn = icon("chart-bar", palette, palette.line_strong)
         self._notice_icon.setPixmap(drawn.pixmap(36, 36))
 
@@ -107,6 +105,8 @@ class HistogramPanel(QWidget):
         self.scheme.hide()
         self.slots.hide()
         self.channel.hide()
+        self.block.hide()
+        self.widths.show_bars(())
         self._figures.setText("")
         self._notice.setText(notice)
         self._stack.setCurrentIndex(1)
@@ -120,22 +120,47 @@ class HistogramPanel(QWidget):
                 self.slots.addItem(f"{SLOTS[self.role]} {number + 1}", slot)
         self.slots.setCurrentIndex(max(0, self.slots.findData(current)))
 
-    def show_view(self, view: DistributionView, *, mirrored: bool) -> None:
-        """Draw a slot; `mirrored` when its scheme is symmetric."""
+    def show_view(self, view: DistributionView) -> None:
+        """Draw a slot, a channel or a block."""
         self.view = view
         self.scheme.setText(view.scheme)
         self.scheme.show()
         self._figures.setText(figures(view))
-        self.channel.setVisible(view.channels > 1)
-        self.channel.blockSignals(True)
-        self.channel.setMaximum(max(-1, view.channels - 1))
-        self.channel.setValue(-1 if view.channel is None else view.channel)
-        self.channel.blockSignals(False)
+        _show_choice(self.channel, view.channels if view.channels > 1 else 0, view.channel)
+        _show_choice(self.block, view.blocks, view.block)
+        if view.widths or not self.plot.ends.held:  # a line that is dragged must not jump
+            self.widths.show_bars(view.widths)
         empty = view.counts.size == 0
         self._notice.setText(view.notice)
         self._stack.setCurrentIndex(1 if empty else 0)
         if not empty:
-            self.plot.show_view(view, mirrored=mirrored)
+            self.plot.show_view(view)
+
+
+def _spin_box(word: str, picked: SignalInstance) -> QSpinBox:
+    """Chooses one of several parts, or all of them at -1."""
+    box = QSpinBox()
+    box.setFont(ui_font(12))
+    box.setPrefix(f"{word} ")
+    box.setSpecialValueText(f"All {word.lower()}s")
+    box.setRange(-1, -1)
+    box.setValue(-1)
+    box.setKeyboardTracking(False)
+    box.lineEdit().setTextMargins(6, 0, 0, 0)
+    box.setFixedWidth(116)
+    box.setAccessibleName(word)
+    box.setToolTip(f"Draw one {word.lower()} alone; ↑ ↓ or the wheel go through them")
+    box.valueChanged.connect(picked)
+    box.hide()
+    return box
+
+
+def _show_choice(box: QSpinBox, count: int, chosen: int | None) -> None:
+    box.setVisible(count > 0)
+    box.blockSignals(True)
+    box.setMaximum(max(-1, count - 1))
+    box.setValue(-1 if chosen is None else chosen)
+    box.blockSignals(False)
 
 
 def figures(view: DistributionView) -> str:
@@ -144,7 +169,7 @@ def figures(view: DistributionView) -> str:
         return ""
     if view.quantized_counts is None:
         state = "kept in float" if view.scheme == "float" else "measuring…"
-        return f"{text.short_count(view.values)} values  ·  {state}"
+        return f"{text.short_count(view.values)} values · {state}"
     parts = [
         text.decibels(view.sqnr_db, unit=True),
         f"{text.share(view.clipped)} clipped",
@@ -152,5 +177,6 @@ def figures(view: DistributionView) -> str:
     if view.levels.size:
         parts.append(f"{text.count(view.levels.size)} levels")
     if view.scale is not None:
-        parts.append(f"scale {text.significant(view.scale, 3)}")
-    return "  ·  ".join(parts)
+        word = "scale" if view.block is None else "block scale"
+        parts.append(f"{word} {text.significant(view.scale, 3)}")
+    return " · ".join(parts)

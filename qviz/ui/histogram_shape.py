@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qviz.app.views import DistributionView
+from qviz.ui.grid_lines import cell_bounds, is_uniform
 
 Floats = NDArray[np.float64]
 
 BIN_PIXELS = 2.0  # a drawn bin of the float histogram is at least this wide
 CELL_PIXELS = 3.0  # a drawn step of the quantized histogram
-LINE_PIXELS = 5.0  # grid lines closer than this become short marks
-RUG_PIXELS = 2.5  # and closer than this are not drawn one by one
+REACH = 0.3  # of the values' extent: the grid is shown so far beyond them
+FAR = 3.0  # a grid that ends farther out than this does not widen the plot at all
+FEW = 256  # so many values are drawn as sticks, one for every bin that holds any
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +30,20 @@ class Steps:
 NO_STEPS = Steps(np.zeros(1), np.zeros(0))
 
 
-@dataclass(frozen=True, slots=True)
-class Grid:
-    """The levels to draw in view, as full lines, as short marks, or (too dense) not at all."""
+def fit_range(view: DistributionView, *, with_grid: bool) -> tuple[float, float]:
+    """The values to show: those of the tensor, and the ends of a grid that is not far outside.
 
-    kind: Literal["lines", "rug", "none"]
-    levels: Floats
+    A grid that ends a little farther out than REACH is cut there; zero is always near enough.
+    """
+    low, high = view.minimum, view.maximum
+    extent = (high - low) or abs(high) or 1.0
+    if not with_grid or view.low is None or view.high is None:
+        return low, high
+    if low - view.low <= FAR * extent or view.low >= 0:
+        low = min(low, max(view.low, min(low - REACH * extent, 0.0)))
+    if view.high - high <= FAR * extent or view.high <= 0:
+        high = max(high, min(view.high, max(high + REACH * extent, 0.0)))
+    return low, high
 
 
 def bins_per_step(view: DistributionView, left: float, right: float, pixels: float) -> int:
@@ -64,24 +73,48 @@ def quantized_steps(
     levels = view.levels
     if levels.size < 2:
         return _joined(view.edges, counts, group)
-    cells = _cell_edges(levels)
-    mass = _mass_per_level(view.edges, counts, levels)
-    cell_pixels = _pixels_apart(levels, left, right, pixels)
-    join = max(1, int(np.ceil(CELL_PIXELS / max(cell_pixels, 1e-6))))
-    joined = _joined(cells, mass, join)
-    return Steps(joined.edges, joined.heights * (_bin_width(view) * group) / np.diff(joined.edges))
+    bounds = cell_bounds(view)
+    cells = _cells(levels, bounds)
+    mass = (
+        _mass_per_level(view.edges, counts, levels)
+        if _drawn_in_place(view, bounds)
+        else _mass_per_cell(view, bounds)
+    )
+    steps = _joined_cells(cells, mass, pixels / (right - left), is_uniform(levels))
+    widths = np.maximum(np.diff(steps.edges), 1e-6 * _bin_width(view))
+    return Steps(steps.edges, steps.heights * (_bin_width(view) * group) / widths)
 
 
-def grid(view: DistributionView, left: float, right: float, pixels: float) -> Grid:
-    """Which levels to draw when left..right covers `pixels`."""
-    first, last = np.searchsorted(view.levels, (left, right))
-    shown = view.levels[first:last]
-    if shown.size < 2:
-        return Grid("lines", shown)
-    spacing = _pixels_apart(shown, left, right, pixels)
-    if spacing >= LINE_PIXELS:
-        return Grid("lines", shown)
-    return Grid("rug", shown) if spacing >= RUG_PIXELS else Grid("none", shown[:0])
+def without_grid(view: DistributionView) -> DistributionView:
+    """The float values alone."""
+    nothing = np.zeros(0)
+    return replace(view, quantized_counts=None, levels=nothing, thresholds=nothing)
+
+
+def is_few(view: DistributionView) -> bool:
+    """Whether the values are drawn one by one."""
+    return 0 < view.values <= FEW
+
+
+def float_sticks(view: DistributionView, group: int) -> tuple[Floats, Floats]:
+    """Where the bins that hold values are, and how many they hold."""
+    return _sticks(float_steps(view, group))
+
+
+def quantized_sticks(view: DistributionView, group: int) -> tuple[Floats, Floats]:
+    """The same after quantization, at the levels themselves where there is one grid."""
+    counts = view.quantized_counts
+    if counts is None or counts.size == 0:
+        return np.zeros(0), np.zeros(0)
+    levels = view.levels
+    bounds = cell_bounds(view) if levels.size > 1 else np.zeros(0)
+    if levels.size > 1 and not _drawn_in_place(view, bounds):
+        mass = _mass_per_cell(view, bounds)
+        return levels[mass > 0], mass[mass > 0]
+    if 1 < levels.size <= counts.size:
+        mass = _mass_per_level(view.edges, counts, levels)
+        return levels[mass > 0], mass[mass > 0]
+    return _sticks(_joined(view.edges, counts, group))
 
 
 def outline(steps: Steps, floor: float) -> tuple[Floats, Floats]:
@@ -110,19 +143,45 @@ def _mass_per_level(edges: Floats, counts: Floats, levels: Floats) -> Floats:
     return mass
 
 
-def _pixels_apart(levels: Floats, left: float, right: float, pixels: float) -> float:
-    return float((levels[-1] - levels[0]) / (levels.size - 1) / (right - left) * pixels)
+def _mass_per_cell(view: DistributionView, bounds: Floats) -> Floats:
+    """Counts per level from the float histogram; a bin on a threshold is shared by its two sides.
+
+    For levels outside the drawn bins, where `quantized_counts` has no place for them.
+    """
+    below = np.concatenate(([0.0], np.cumsum(view.counts)))
+    return np.diff(np.interp(bounds, view.edges, below), prepend=0.0, append=below[-1])
+
+
+def _drawn_in_place(view: DistributionView, bounds: Floats) -> bool:
+    """Whether the levels that values take lie in the histogram's bins."""
+    used = view.levels[np.searchsorted(bounds, (view.minimum, view.maximum), side="right")]
+    slack = _bin_width(view)
+    return bool(used[0] >= view.edges[0] - slack and used[1] <= view.edges[-1] + slack)
+
+
+def _sticks(steps: Steps) -> tuple[Floats, Floats]:
+    filled = steps.heights > 0
+    return ((steps.edges[1:] + steps.edges[:-1]) / 2)[filled], steps.heights[filled]
 
 
 def _bin_width(view: DistributionView) -> float:
     return float(view.edges[1] - view.edges[0]) if view.edges.size > 1 else 0.0
 
 
-def _cell_edges(levels: Floats) -> Floats:
-    middles = (levels[1:] + levels[:-1]) / 2
-    first = levels[0] - (middles[0] - levels[0])
-    last = levels[-1] + (levels[-1] - middles[-1])
-    return np.concatenate(([first], middles, [last]))
+def _cells(levels: Floats, bounds: Floats) -> Floats:
+    """Edges of the rounding cells; the outer two reach as far out as they reach in."""
+    first = min(levels[0], bounds[0]) - abs(bounds[0] - levels[0])
+    last = max(levels[-1], bounds[-1]) + abs(levels[-1] - bounds[-1])
+    return np.concatenate(([first], bounds, [last]))
+
+
+def _joined_cells(cells: Floats, mass: Floats, scale: float, uniform: bool) -> Steps:
+    """Cells joined until they are some pixels wide (`scale` is pixels per unit)."""
+    if uniform:
+        apart = float((cells[-1] - cells[0]) / mass.size) * scale
+        return _joined(cells, mass, max(1, int(np.ceil(CELL_PIXELS / max(apart, 1e-6)))))
+    _, starts = np.unique(np.floor(cells[:-1] * scale / CELL_PIXELS), return_index=True)
+    return Steps(np.append(cells[starts], cells[-1]), np.add.reduceat(mass, starts))
 
 
 def _joined(edges: Floats, counts: Floats, group: int) -> Steps:

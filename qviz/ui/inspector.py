@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
@@ -44,6 +45,7 @@ class Inspector(Card):
         super().__init__("Inspector")
         self._session = session
         self._slots: tuple[str, ...] = ()
+        self._stops: tuple[QWidget, ...] = ()
         self.roles = Segmented("Weights or inputs")
         self.roles.show_choices(role_choices(), "weight")
         self.roles.picked.connect(self.role_picked)
@@ -55,7 +57,6 @@ class Inspector(Card):
         self.empty.setWordWrap(True)
         self.fields = SchemeFields()
         self.fields.changed.connect(self._set_field)
-        self.fields.clip_changed.connect(self._set_clip)
         self.shared = label("", 12, tone="faint")
         self.shared.setWordWrap(True)
         self.reset = QPushButton("Reset to default")
@@ -72,7 +73,7 @@ class Inspector(Card):
         content = QWidget()
         content.setObjectName("scrolled")
         column = QVBoxLayout(content)
-        column.setContentsMargins(14, 12, 14, 14)
+        column.setContentsMargins(14, 12, 10, 14)
         column.setSpacing(10)
         column.addWidget(self.empty)
         column.addWidget(self.name)
@@ -117,6 +118,7 @@ class Inspector(Card):
         self.scheme.setText(form.scheme)
         if some:
             self.fields.show_form(form)
+            self._chain()
         self._show_shared(form)
         self.reset.setEnabled(form.overridden)
         self.reset.setToolTip(
@@ -126,15 +128,20 @@ class Inspector(Card):
         )
         self.facts.show_facts(form.facts)
 
+    def _chain(self) -> None:
+        """The tab key follows the order on the screen, not the order of making."""
+        stops = (*self.roles.stops(), *self.fields.stops(), self.reset)
+        if stops != self._stops:
+            self._stops = stops
+            for before, stop in pairwise(stops):
+                QWidget.setTabOrder(before, stop)
+
     def _show_shared(self, form: SchemeForm) -> None:
         self.shared.setVisible(bool(form.shared_with))
         self.shared.setText("Shares its quantizer with " + ", ".join(form.shared_with))
 
     def _set_field(self, field: str, value: str) -> None:
         self._edit(lambda: self._session.set_field(self._slots, field, value))
-
-    def _set_clip(self, low: float, high: float) -> None:
-        self._edit(lambda: self._session.set_clip(self._slots, low, high))
 
     def _edit(self, edit: Callable[[], None]) -> None:
         try:

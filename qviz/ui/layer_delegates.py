@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QEvent, QModelIndex, QObject, QPersistentModelIndex, QRectF, Qt, Signal
+from PySide6.QtCore import (
+    QEvent,
+    QModelIndex,
+    QObject,
+    QPersistentModelIndex,
+    QRectF,
+    QStringListModel,
+    Qt,
+    Signal,
+)
 from PySide6.QtGui import QColor, QFont, QKeyEvent, QPainter, QPen
 from PySide6.QtWidgets import (
     QCompleter,
@@ -48,6 +57,7 @@ class LayerDelegate(QStyledItemDelegate):
         self._completions = completions
         self._apply = apply
         self._edited = ""
+        self._start = ""  # the spelling that the editor opened with
         self._complaint = ""
         self.closeEditor.connect(self._closed)
         self._role: Role = "weight"
@@ -124,18 +134,18 @@ class LayerDelegate(QStyledItemDelegate):
             return
         color = p.text_faint if cell.scheme == "float" else p.text
         font = self._strong if cell.overridden else self._regular
-        right = option.rect.right() - PADDING
+        room = QRectF(option.rect).adjusted(0, 0, PADDING - 2, 0)  # the text may come near the end
         if cell.shared_with:
-            self._link(painter, right - 10, option.rect.center().y() + 0.5)
-            right -= 15
+            self._link(painter, room.right() - PADDING - 14, room.center().y())
+            room.setRight(room.right() - 16)
         if cell.overridden:
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(self._color(p.accent))
-            painter.drawEllipse(QRectF(right - 5, option.rect.center().y() - 2, 5, 5))
-            right -= 8
-        room = option.rect.adjusted(0, 0, right - option.rect.right() + PADDING, 0)
+            painter.drawEllipse(QRectF(room.left(), room.center().y() - 2, 4, 4))
         align = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
-        self._text(painter, option, cell.scheme, color, align, font, QRectF(room))
+        # What matters most comes first in a spelling; the tooltip has all of it.
+        end = Qt.TextElideMode.ElideRight
+        self._text(painter, option, cell.scheme, color, align, font, room, end)
 
     def _link(self, painter: QPainter, left: float, middle: float) -> None:
         """Two joined rings: this quantizer is shared."""
@@ -185,14 +195,13 @@ class LayerDelegate(QStyledItemDelegate):
         align: Qt.AlignmentFlag,
         font: QFont | None = None,
         rect: QRectF | None = None,
+        elide: Qt.TextElideMode = Qt.TextElideMode.ElideMiddle,
     ) -> None:
         painter.setFont(font or self._regular)
         painter.setPen(self._color(color))
         room = (rect or QRectF(option.rect)).adjusted(PADDING, 0, -PADDING, 0)
         if len(shown) * WIDEST_GLYPH > room.width():
-            shown = painter.fontMetrics().elidedText(
-                shown, Qt.TextElideMode.ElideMiddle, math.ceil(room.width())
-            )
+            shown = painter.fontMetrics().elidedText(shown, elide, math.ceil(room.width()))
         painter.drawText(room, int(align), shown)
 
     # editing
@@ -206,8 +215,10 @@ class LayerDelegate(QStyledItemDelegate):
         editor.setAccessibleName("Scheme")
         self._edited = _row(index).name
         self._role = SCHEME_COLUMNS[Column(index.column())]
+        self._start = ""
         words = self._completions(self._role)
-        completer = QCompleter(list(words), editor)
+        offered = QStringListModel(next_parts(words, ""), editor)
+        completer = QCompleter(offered, editor)
         completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         completer.setFilterMode(Qt.MatchFlag.MatchContains)
         completer.setMaxVisibleItems(9)
@@ -216,37 +227,59 @@ class LayerDelegate(QStyledItemDelegate):
         popup.setFont(self._regular)
         popup.setMinimumWidth(190)
         completer.setPopup(popup)
+        popup.installEventFilter(self)  # after the completer's own, so asked before it
         editor.setCompleter(completer)
-        editor.textEdited.connect(lambda: _mark(editor, ""))
+        editor.textEdited.connect(lambda text: offered.setStringList(next_parts(words, text)))
+        editor.textChanged.connect(lambda: _mark(editor, ""))
         return editor
 
     def setEditorData(self, editor: QWidget, index: Index) -> None:
-        """Start from the present spelling, all selected."""
-        if isinstance(editor, QLineEdit) and not editor.isModified():
-            editor.setText(str(index.data(Qt.ItemDataRole.EditRole)))
+        """Start from the present spelling, all selected; values that change leave it alone."""
+        present = str(index.data(Qt.ItemDataRole.EditRole))
+        if isinstance(editor, QLineEdit) and editor.text() == self._start != present:
+            self._start = present
+            editor.setText(present)
             editor.selectAll()
 
     def setModelData(self, editor: QWidget, _model: object, index: Index) -> None:
-        """Leaving the editor applies what was typed, when it means something."""
-        if isinstance(editor, QLineEdit) and editor.isModified():
+        """Leaving the editor applies what was typed or picked, when it means something."""
+        if isinstance(editor, QLineEdit) and editor.text() != self._start:
             self._try(_row(index).name, SCHEME_COLUMNS[Column(index.column())], editor.text())
 
-    def eventFilter(self, editor: QObject, event: QEvent) -> bool:
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """Enter applies; a spelling that means nothing keeps the editor open and marked."""
-        if (
-            isinstance(editor, QLineEdit)
-            and isinstance(event, QKeyEvent)
-            and event.type() == QEvent.Type.KeyPress
-            and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
-        ):
-            wrong = self._try(self._edited, self._role, editor.text())
-            if wrong:
-                _mark(editor, wrong)
-            else:
-                editor.setModified(False)
-                self.closeEditor.emit(editor)
-            return True
-        return super().eventFilter(editor, event)
+        key = event.key() if isinstance(event, QKeyEvent) else None
+        pressed = key if event.type() == QEvent.Type.KeyPress else None
+        enter = pressed in (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+        if isinstance(watched, QListView):
+            return enter and self._enter_in_list(watched)
+        if not isinstance(watched, QLineEdit):
+            return super().eventFilter(watched, event)
+        if pressed == Qt.Key.Key_Down:
+            watched.completer().setCompletionPrefix("")
+            watched.completer().complete()
+        elif enter:
+            self._enter(watched)
+        else:
+            return super().eventFilter(watched, event)
+        return True
+
+    def _enter_in_list(self, popup: QListView) -> bool:
+        """Enter takes the entry that is picked, else it means the line above."""
+        editor = popup.focusProxy()
+        if popup.currentIndex().isValid() or not isinstance(editor, QLineEdit):
+            return False
+        popup.hide()
+        self._enter(editor)
+        return True
+
+    def _enter(self, editor: QLineEdit) -> None:
+        wrong = self._try(self._edited, self._role, editor.text())
+        if wrong:
+            _mark(editor, wrong)
+        else:
+            self._start = editor.text()
+            self.closeEditor.emit(editor)
 
     def _try(self, name: str, role: Role, spelling: str) -> str:
         wrong = self._apply(name, role, spelling)
@@ -264,6 +297,23 @@ class LayerDelegate(QStyledItemDelegate):
         if self._complaint:
             self.withdrawn.emit(self._complaint)
             self._complaint = ""
+
+
+def next_parts(spellings: Sequence[str], typed: str) -> list[str]:
+    """Spellings that contain what is typed, as far as its own part: `int4:` offers `int4:mse`.
+
+    A whole spelling offers the parts that can follow it. Where no part has it, any spelling does.
+    """
+    text = typed.strip().lower()
+    found = [spelling for spelling in spellings if text in spelling and spelling != text]
+    found.sort(key=lambda spelling: not spelling.startswith(text))
+    whole = text in spellings
+    begun = text + ":" if whole else text
+    longer = [spelling for spelling in found if spelling.startswith(begun)]
+    if ":" in begun and (longer or (whole and ":" in text)):
+        found = longer
+    near = [spelling for spelling in found if spelling.count(":") <= begun.count(":")]
+    return near or found
 
 
 def _row(index: Index) -> LayerRow:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from PySide6.QtCore import QPointF, QRect, Qt
 from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
-from PySide6.QtWidgets import QHeaderView, QWidget
+from PySide6.QtWidgets import QHeaderView, QMenu, QWidget
 
 from qviz.ui.fonts import ui_font
 from qviz.ui.palette import LIGHT, Palette
@@ -25,6 +27,31 @@ class LayerHeader(QHeaderView):
         self.setFixedHeight(30)
         self.setSortIndicatorShown(True)
         self.setMouseTracking(True)
+        self.keep: tuple[int, ...] = ()  # columns that cannot be hidden
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.customContextMenuRequested.connect(
+            lambda at: self.columns_menu().popup(self.mapToGlobal(at))
+        )
+
+    def columns_menu(self) -> QMenu:
+        """Which columns are shown."""
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.setFont(ui_font(13))
+        menu.setToolTipsVisible(True)
+        for column in range(self.count()):
+            if column in self.keep:
+                continue
+            action = menu.addAction(str(self.model().headerData(column, self.orientation())))
+            tip = self.model().headerData(column, self.orientation(), Qt.ItemDataRole.ToolTipRole)
+            action.setToolTip(str(tip or ""))
+            action.setCheckable(True)
+            action.setChecked(not self.isSectionHidden(column))
+            action.toggled.connect(partial(self._show_column, column))
+        return menu
+
+    def _show_column(self, column: int, shown: bool) -> None:
+        self.setSectionHidden(column, not shown)
 
     def paintSection(self, painter: QPainter, rect: QRect, section: int) -> None:
         """Title, aligned as the column's cells, and a caret when it sorts."""

@@ -33,7 +33,9 @@ class Column(IntEnum):
     INPUT = 6
     WEIGHT_SQNR = 7
     INPUT_SQNR = 8
-    SIZE = 9
+    LOCAL = 9
+    ACCUMULATED = 10
+    SIZE = 11
 
 
 SCHEME_COLUMNS: dict[Column, Role] = {Column.WEIGHT: "weight", Column.INPUT: "input"}
@@ -84,6 +86,14 @@ def _sqnr_key(role: Role) -> Callable[[LayerRow], Key]:
     return key
 
 
+def _number_key(pick: Callable[[LayerRow], float | None]) -> Callable[[LayerRow], Key]:
+    def key(row: LayerRow) -> Key:
+        value = pick(row)
+        return (1, 0.0) if value is None else (0, value)
+
+    return key
+
+
 def _word_key(show: Callable[[LayerRow], str]) -> Callable[[LayerRow], Key]:
     return lambda row: (0, show(row)) if show(row) else (1, "")
 
@@ -128,6 +138,21 @@ HEADS: dict[Column, _Head] = {
         "Signal to quantization noise of the inputs in dB; higher is better",
         _sqnr("input"),
         _sqnr_key("input"),
+        RIGHT,
+    ),
+    Column.LOCAL: _Head(
+        "Local",
+        "SQNR in dB of the layer's output when this layer alone is quantized, on 64 samples",
+        lambda r: text.decibels(r.local_db),
+        _number_key(lambda r: r.local_db),
+        RIGHT,
+    ),
+    Column.ACCUMULATED: _Head(
+        "Output",
+        "SQNR in dB of the layer's output in the quantized model, with the errors of all layers "
+        "before it, on 64 samples",
+        lambda r: text.decibels(r.accumulated_db),
+        _number_key(lambda r: r.accumulated_db),
         RIGHT,
     ),
     Column.SIZE: _Head(

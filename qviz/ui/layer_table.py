@@ -28,14 +28,17 @@ ROW_HEIGHT = 28
 WIDTHS: dict[Column, int] = {
     Column.INDEX: 36,
     Column.OP: 54,
-    Column.SHAPE: 92,
+    Column.SHAPE: 84,
     Column.PARAMETERS: 52,
-    Column.WEIGHT: 94,
+    Column.WEIGHT: 98,
     Column.INPUT: 68,
-    Column.WEIGHT_SQNR: 58,
-    Column.INPUT_SQNR: 58,
+    Column.WEIGHT_SQNR: 60,
+    Column.INPUT_SQNR: 60,
+    Column.LOCAL: 48,
+    Column.ACCUMULATED: 54,
     Column.SIZE: 56,
 }
+HIDDEN = (Column.SHAPE, Column.PARAMETERS)  # until the header's menu shows it
 MENU_BITS = (8, 6, 5, 4, 3, 2)
 ROLE_WORDS: dict[Role, str] = {"weight": "weights", "input": "input activations"}
 
@@ -88,7 +91,10 @@ class LayerTable(QTableView):
         vertical.setDefaultSectionSize(ROW_HEIGHT)
         for column, width in WIDTHS.items():
             self.header.resizeSection(column, width)
+        for column in HIDDEN:
+            self.header.setSectionHidden(column, True)
         self.header.setSectionResizeMode(Column.NAME, QHeaderView.ResizeMode.Stretch)
+        self.header.keep = (Column.NAME, Column.WEIGHT, Column.INPUT)
 
     def set_palette(self, palette: Palette) -> None:
         """Take the theme's colors."""

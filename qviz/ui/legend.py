@@ -2,50 +2,126 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF, Qt
-from PySide6.QtGui import QColor, QPainter, QPen, QPixmap
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QWidget
+from dataclasses import dataclass
+from typing import Literal
 
-from qviz.ui.palette import Palette, tint
-from qviz.ui.parts import label
+from PySide6.QtCore import QRectF, QSize, Qt
+from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPen
+from PySide6.QtWidgets import QSizePolicy, QWidget
+
+from qviz.ui.fonts import ui_font
+from qviz.ui.palette import LIGHT, Palette, tint
+
+SWATCH = 14
+GAP = 5  # between a swatch and its word
+APART = 11  # between entries
+WORDS = {
+    "float": "float",
+    "quantized": "quantized",
+    "curve": "SQNR by clip",
+    "threshold": "threshold",
+}
+Part = Literal["float", "quantized", "curve", "threshold"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the histograms show beside the float values."""
+
+    quantized: bool = True
+    curve: bool = False
+    threshold: bool = False
 
 
 class Legend(QWidget):
-    """Two swatches with their words."""
+    """A swatch and a word for each thing drawn; those that have no room are in the tooltip."""
 
     def __init__(self) -> None:
         """Colors come with `set_palette`."""
         super().__init__()
-        self._swatches = (label(), label())
-        self._words = (label("float", 12, tone="soft"), label("quantized", 12, tone="soft"))
-        row = QHBoxLayout(self)
-        row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(5)
-        for number, (swatch, word) in enumerate(zip(self._swatches, self._words, strict=True)):
-            if number:
-                row.addSpacing(6)
-            row.addWidget(swatch)
-            row.addWidget(word)
+        self._palette = LIGHT
+        self._parts = Parts()
+        self._entries: tuple[Part, ...] = ()
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.show_parts(Parts())
 
-    def set_overlay(self, overlay: bool) -> None:
-        """With or without the quantized histogram."""
-        self._swatches[1].setVisible(overlay)
-        self._words[1].setVisible(overlay)
+    def show_parts(self, parts: Parts) -> None:
+        """Explain what is drawn now."""
+        self._parts = parts
+        entries: list[Part] = ["float"]
+        entries += ["quantized"] if parts.quantized else []
+        entries += ["curve"] if parts.curve else []
+        entries += ["threshold"] if parts.threshold else []
+        self._entries = tuple(entries)
+        told = ", ".join(_described(part) for part in entries)
+        self.setToolTip(told)
+        self.setAccessibleName(f"Legend: {told}")
+        self.updateGeometry()
+        self.update()
 
     def set_palette(self, palette: Palette) -> None:
         """Take the theme's colors."""
-        self._paint(self._swatches[0], palette.float_line, tint(palette.float_fill, 0.55))
-        self._paint(self._swatches[1], palette.quantized_line, tint(palette.quantized_fill, 0.22))
+        self._palette = palette
+        self.update()
 
-    def _paint(self, swatch: QLabel, line: str, fill: QColor) -> None:
-        ratio = self.devicePixelRatioF()
-        picture = QPixmap(round(14 * ratio), round(10 * ratio))
-        picture.setDevicePixelRatio(ratio)
-        picture.fill(Qt.GlobalColor.transparent)
-        painter = QPainter(picture)
+    def sizeHint(self) -> QSize:
+        """Room for every entry."""
+        return QSize(sum(self._widths()) + APART * (len(self._entries) - 1), 18)
+
+    def minimumSizeHint(self) -> QSize:
+        """Room for the two histograms."""
+        return QSize(sum(self._widths()[:2]) + APART * (len(self._entries[:2]) - 1), 18)
+
+    def shown(self) -> tuple[Part, ...]:
+        """The entries that there is room for."""
+        fitting = list(self._entries)
+        while len(fitting) > 1 and self._room(len(fitting)) > self.width():
+            fitting.pop()
+        return tuple(fitting)
+
+    def _room(self, entries: int) -> int:
+        return sum(self._widths()[:entries]) + APART * (entries - 1)
+
+    def _widths(self) -> list[int]:
+        metrics = QFontMetrics(ui_font(12))
+        return [SWATCH + GAP + metrics.horizontalAdvance(WORDS[p]) + 1 for p in self._entries]
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Draw the entries at the right end."""
+        painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QPen(QColor(line), 1.5))
+        painter.setFont(ui_font(12))
+        shown = self.shown()
+        x = float(self.width() - self._room(len(shown)))
+        for part, width in zip(shown, self._widths(), strict=False):
+            self._swatch(painter, part, x)
+            painter.setPen(QColor(self._palette.text_soft))
+            room = QRectF(x + SWATCH + GAP, 0, width, self.height())
+            painter.drawText(room, Qt.AlignmentFlag.AlignVCenter, WORDS[part])
+            x += width + APART
+
+    def _swatch(self, painter: QPainter, part: Part, x: float) -> None:
+        colors, middle = self._palette, self.height() / 2
+        if part == "curve":
+            painter.setPen(QPen(QColor(colors.curve), 1.8))
+            painter.drawLine(round(x), round(middle), round(x + SWATCH), round(middle))
+            return
+        if part == "threshold":
+            painter.setPen(QPen(QColor(colors.text_soft), 1.4, Qt.PenStyle.DotLine))
+            at = round(x + SWATCH / 2)
+            painter.drawLine(at, round(middle - 6), at, round(middle + 6))
+            return
+        floats = part == "float"
+        fill = tint(colors.float_fill, 0.55) if floats else tint(colors.quantized_fill, 0.22)
+        painter.setPen(QPen(QColor(colors.float_line if floats else colors.quantized_line), 1.5))
         painter.setBrush(fill)
-        painter.drawRoundedRect(QRectF(1, 1, 12, 8), 2, 2)
-        painter.end()
-        swatch.setPixmap(picture)
+        painter.drawRoundedRect(QRectF(x + 1, middle - 4, SWATCH - 2, 8), 2, 2)
+
+
+def _described(part: Part) -> str:
+    return {
+        "float": "float: the values as they are",
+        "quantized": "quantized: the values after quantization",
+        "curve": "SQNR by clip: what a clip at each place would give, on the right axis",
+        "threshold": "threshold: where the level changes (dotted)",
+    }[part]

@@ -59,7 +59,8 @@ class MainWindow(QMainWindow):
         self.pages = QStackedWidget()
         self.pages.addWidget(self.welcome)
         self.pages.addWidget(self.workspace)
-        views = (self.workspace.table, self.workspace.distribution)
+        work = self.workspace
+        views = (work.table, work.distribution, work.channels)
         self.commands = Commands(self, self._functions(), views)
         self.recent_menu = RecentMenu(self)
         self._build_menus()
@@ -106,6 +107,9 @@ class MainWindow(QMainWindow):
             "find": self.workspace.layers.focus_filter,
             "overlay": self._show_flags,
             "log_scale": self._show_flags,
+            "error_curve": self._show_flags,
+            "show_distribution": lambda: self.workspace.views.show_view("distribution"),
+            "show_channels": lambda: self.workspace.views.show_view("channels"),
             "worse_layer": table.go_worse,
             "better_layer": table.go_better,
             "theme_system": lambda: self.set_theme("system"),
@@ -124,11 +128,14 @@ class MainWindow(QMainWindow):
         menus["Edit"].addMenu(self.presets_menu)
 
     def _show_flags(self) -> None:
-        overlay, log = (self.commands[name].isChecked() for name in ("overlay", "log_scale"))
+        names = ("overlay", "log_scale", "error_curve")
+        overlay, log, curve = (self.commands[name].isChecked() for name in names)
         self.settings.set_flag("overlay", overlay)
         self.settings.set_flag("log", log)
+        self.settings.set_flag("curve", curve)
         self.workspace.distribution.set_overlay(overlay)
         self.workspace.distribution.set_log(log)
+        self.workspace.distribution.set_curve(curve)
 
     def set_theme(self, mode: Mode) -> None:
         """Follow the system, or stay light or dark; remembered."""
@@ -185,6 +192,7 @@ class MainWindow(QMainWindow):
         for name, button in (
             ("overlay", work.distribution.overlay),
             ("log_scale", work.distribution.log),
+            ("error_curve", work.distribution.curve),
         ):
             button.clicked.connect(self.commands[name].trigger)
             self.commands[name].toggled.connect(button.setChecked)
@@ -248,6 +256,7 @@ class MainWindow(QMainWindow):
         self.workspace.restore(self.settings)
         self.commands["overlay"].setChecked(self.settings.flag("overlay", True))
         self.commands["log_scale"].setChecked(self.settings.flag("log", True))
+        self.commands["error_curve"].setChecked(self.settings.flag("curve", True))
         self._show_flags()
         self._take_palette()
         self._show_recent()

@@ -197,10 +197,14 @@ class NumberStrip(QFrame):
             self.flips.show_figure(text.NONE, "", "changed answers", "faint")
             return
         part = text.share(strip.flips / strip.samples) if strip.samples else ""
-        self.flips.show_figure(
-            text.count(strip.flips), "", f"{part} changed", "faint" if stale else ""
+        below = f"{part} changed"
+        if strip.kl is not None:
+            below = f"{part}  ·  KL {text.significant(strip.kl, 2)}"
+        self.flips.show_figure(text.count(strip.flips), "", below, "faint" if stale else "")
+        self.flips.setToolTip(
+            "Samples whose answer differs from the float model's. KL: how far the output "
+            "distributions are from the float model's, in nats per sample"
         )
-        self.flips.setToolTip("Samples whose answer differs from the float model's")
 
     def _show_cost(self, strip: Strip) -> None:
         if strip.bytes_float and strip.bytes_quantized is not None:

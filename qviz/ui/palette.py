@@ -36,6 +36,7 @@ class Palette:
     float_fill: str
     quantized_line: str
     quantized_fill: str
+    curve: str  # the error curve: a green apart from both, and drawn as a line without a ground
     ramp: tuple[str, ...]  # from a low error to a high one; lightness alone orders it
 
 
@@ -65,6 +66,7 @@ LIGHT = Palette(
     float_fill="#A9BCE8",
     quantized_line="#D2640A",
     quantized_fill="#F2A65A",
+    curve="#00795A",
     ramp=("#FFE9A0", "#FED976", "#FEB24C", "#FD8D3C", "#F4502C", "#D1121F", "#9B0026"),
 )
 
@@ -94,6 +96,7 @@ DARK = Palette(
     float_fill="#3E568F",
     quantized_line="#FF9F4A",
     quantized_fill="#A8602A",
+    curve="#3CCFA0",
     ramp=("#8A7A3C", "#AD8F34", "#CF9A34", "#EA8C35", "#F5703A", "#FA5245", "#FF3B52"),
 )
 

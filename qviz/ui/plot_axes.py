@@ -1,14 +1,32 @@
-"""Axes with short tick labels: 10k instead of 10000, powers of ten for logarithmic counts."""
+"""Axes with short tick labels: 10k instead of 10000, powers of ten for logarithmic counts, dB."""
 
 from __future__ import annotations
 
 import math
 
+import numpy as np
 import pyqtgraph as pg
+from numpy.typing import NDArray
 
+from qviz.ui.fonts import ui_font
 from qviz.ui.number_format import MINUS
+from qviz.ui.palette import Palette
 
 Ticks = list[tuple[float, list[float]]]
+
+FEW_DECADES = 1.4
+
+
+def style_axis(axis: pg.AxisItem, palette: Palette) -> None:
+    """Small faint words, short ticks inside."""
+    axis.enableAutoSIPrefix(False)
+    axis.setTickFont(ui_font(11))
+    axis.setPen(pg.mkPen(palette.line_strong))
+    axis.setTickPen(pg.mkPen(palette.line_strong))
+    axis.setTextPen(palette.text_faint)
+    axis.setStyle(tickLength=-4, tickTextOffset=4)
+    axis.labelStyle = {"color": palette.text_faint}
+    axis.label.setFont(ui_font(11))
 
 
 class CountAxis(pg.AxisItem):
@@ -20,9 +38,12 @@ class CountAxis(pg.AxisItem):
         self.log = False
 
     def tickValues(self, low: float, high: float, size: float) -> Ticks:
-        """Whole decades in log mode, at most about one per 28 pixels; else two to five ticks."""
+        """In log mode decades, at most about one per 28 pixels, or 1, 2, 5; else two to five."""
         if not self.log:
             return _major_ticks(low, high, max(2, int(size / 34)), whole=True)
+        if high - low < FEW_DECADES:  # between 1 and 10 too
+            between = [math.log10(v) for v in (1, 2, 5, 10, 20, 50)]
+            return [(1.0, [v for v in between if low <= v <= high])]
         decades = math.floor(high) - math.ceil(low) + 1
         step = max(1, math.ceil(decades * 28 / max(size, 1.0)))
         first = max(0, math.ceil(low))
@@ -30,7 +51,7 @@ class CountAxis(pg.AxisItem):
 
     def tickStrings(self, values: list[float], _scale: float, _spacing: float) -> list[str]:
         """1, 10, 1k, 1M."""
-        return [_short(10**v if self.log else v) for v in values]
+        return [_short(round(10**v) if self.log else v) for v in values]
 
 
 class ValueAxis(pg.AxisItem):
@@ -51,6 +72,41 @@ class ValueAxis(pg.AxisItem):
         if digits > 5 or largest >= 1e5:
             return [f"{v:.3g}".replace("-", MINUS) for v in values]
         return [f"{v + 0.0:.{digits}f}".replace("-", MINUS) for v in values]
+
+
+class DecibelAxis(pg.AxisItem):
+    """SQNR on the right: `best` dB at `top` of the plot's own vertical unit, 0 dB at `floor`."""
+
+    def __init__(self) -> None:
+        """A right axis."""
+        super().__init__("right")
+        self._floor, self._top = 0.0, 1.0
+        self._worst, self._best = 0.0, 10.0
+
+    def set_range(self, floor: float, top: float, worst: float, best: float) -> None:
+        """Put `worst` dB at the height `floor` and `best` dB at `top`."""
+        wanted = floor, top, worst, best
+        if wanted != (self._floor, self._top, self._worst, self._best):
+            self._floor, self._top, self._worst, self._best = wanted
+            self.picture = None
+            self.update()
+
+    def height_of(self, decibels: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Decibels in the plot's vertical unit."""
+        part = (decibels - self._worst) / (self._best - self._worst)
+        return self._floor + part * (self._top - self._floor)
+
+    def tickValues(self, _low: float, _high: float, size: float) -> Ticks:
+        """Two to four ticks."""
+        wanted = 4 if size >= 160 else 3
+        found = _major_ticks(self._worst, self._best, wanted, whole=True)
+        return [(step, self.height_of(np.array(values)).tolist()) for step, values in found]
+
+    def tickStrings(self, values: list[float], _scale: float, _spacing: float) -> list[str]:
+        """20 dB."""
+        span = (self._best - self._worst) / (self._top - self._floor)
+        shown = [self._worst + (value - self._floor) * span for value in values]
+        return [f"{value + 0.0:.0f} dB".replace("-", MINUS) for value in shown]
 
 
 def _major_ticks(low: float, high: float, wanted: int, *, whole: bool) -> Ticks:

@@ -98,6 +98,7 @@ def screenshot(
     size: tuple[int, int] = (1280, 800),
     theme: Literal["light", "dark"] = "light",
     select: str | None = None,
+    view: str = "distribution",
     plan: str | Path | None = None,
     part: Part = "tune",
     seed: int = 0,
@@ -105,8 +106,8 @@ def screenshot(
 ) -> None:
     """Save a picture of the window once everything is measured; needs no display.
 
-    `select` is the name of the layer to show; `part`, `seed` and `limit` choose the samples that
-    are scored. Without a model it is the welcome page.
+    `select` is the name of the layer to show, `view` the tab in front; `part`, `seed` and `limit`
+    choose the samples that are scored. Without a model it is the welcome page.
 
     Raises:
         QvizError: a file that cannot be read or written, or an unknown layer.
@@ -126,6 +127,10 @@ def screenshot(
                 wait_until_idle(session, samples is not None)
             window.refresh.flush()
             _select(window, select)
+            window.workspace.views.show_view(view)
+            if model is not None:  # what is looked at is measured in detail
+                wait_until_idle(session, samples is not None)
+                window.refresh.flush()
             QCoreApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest)
             if not window.grab().save(str(path), "PNG"):
                 cause = "the picture cannot be written"

@@ -33,7 +33,7 @@ class Segmented(QWidget):
     def show_choices(self, choices: Sequence[Choice], value: str | None) -> None:
         """Offer `choices` with `value` checked, or none when it is None (values differ)."""
         if tuple(choices) != self._choices:
-            self._build(tuple(choices))
+            self._offer(tuple(choices))
         self._group.setExclusive(False)
         for key, button in self._buttons.items():
             button.setChecked(key == value)
@@ -47,25 +47,35 @@ class Segmented(QWidget):
         """The segment of a value."""
         return self._buttons[value]
 
-    def _build(self, choices: tuple[Choice, ...]) -> None:
-        for button in self._buttons.values():
+    def stops(self) -> Sequence[QWidget]:
+        """Where the tab key stops, from the left."""
+        return tuple(self._buttons[choice.value] for choice in self._choices)
+
+    def _offer(self, choices: tuple[Choice, ...]) -> None:
+        """A choice that was there before keeps its button, and so the keyboard focus."""
+        words = [choice.value for choice in choices]
+        for value in [value for value in self._buttons if value not in words]:
+            button = self._buttons.pop(value)
+            button.hide()
             self._group.removeButton(button)
             self._layout.removeWidget(button)
             button.deleteLater()
         self._choices = choices
-        self._buttons = {choice.value: self._make(choice) for choice in choices}
+        for at, choice in enumerate(choices):
+            button = self._buttons.get(choice.value) or self._add(choice.value)
+            button.setText(choice.label)
+            button.setEnabled(not choice.reason)
+            button.setToolTip(choice.reason or choice.tip)
+            if self._layout.indexOf(button) != at:
+                self._layout.insertWidget(at, button)
 
-    def _make(self, choice: Choice) -> QToolButton:
-        button = QToolButton()
-        button.setText(choice.label)
+    def _add(self, value: str) -> QToolButton:
+        button = self._buttons[value] = QToolButton()
         button.setFont(self._font)
         button.setCheckable(True)
         button.setProperty("segment", True)
-        button.setEnabled(not choice.reason)
-        button.setToolTip(choice.reason or choice.tip)
         button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         button.setSizePolicy(QSizePolicy.Policy.MinimumExpanding, QSizePolicy.Policy.Fixed)
-        button.clicked.connect(lambda: self.picked.emit(choice.value))
+        button.clicked.connect(lambda: self.picked.emit(value))
         self._group.addButton(button)
-        self._layout.addWidget(button)
         return button

@@ -46,6 +46,14 @@ class Settings:
         """Remember a yes or no."""
         self._store.setValue(name, value)
 
+    def word(self, name: str, default: str) -> str:
+        """One choice of a few."""
+        return str(self._store.value(name, default))
+
+    def set_word(self, name: str, value: str) -> None:
+        """Remember a choice."""
+        self._store.setValue(name, value)
+
     def state(self, name: str) -> QByteArray | None:
         """The saved geometry or layout of a part of the window; None when there is none."""
         value = self._store.value(f"layout/{name}")

@@ -1,4 +1,4 @@
-"""The open model: number strip, layer table, Distribution view and Inspector, held together."""
+"""The open model: number strip, layer table, views of a layer and Inspector, held together."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QSplitter, QVBoxLayout, QWidget
 
 from qviz.app.session import Session
-from qviz.app.views import Role
+from qviz.app.views import LayerRow, Role
+from qviz.ui.channels_view import ChannelsPane
 from qviz.ui.distribution_view import DistributionPane
 from qviz.ui.inspector import Inspector
 from qviz.ui.layer_model import Column
@@ -15,6 +16,7 @@ from qviz.ui.layers_panel import LayersPanel
 from qviz.ui.number_strip import NumberStrip
 from qviz.ui.palette import Palette
 from qviz.ui.settings import Settings
+from qviz.ui.views_card import ViewsCard
 
 GAP = 8
 BASE = (660, 340, 248)  # the widths of the three cards in a window of 1280 pixels
@@ -34,13 +36,22 @@ class Workspace(QWidget):
         self.layers = LayersPanel(session)
         self.table = self.layers.table
         self.distribution = DistributionPane(session)
+        self.channels = ChannelsPane(session)
+        self.views = ViewsCard()
+        self.views.add_view(
+            "distribution", "Distribution", "The values of the layer's slots", self.distribution
+        )
+        self.views.add_view(
+            "channels", "Channels", "Range and error of every channel", self.channels
+        )
         self.inspector = Inspector(session)
         self.splitter = QSplitter(Qt.Orientation.Horizontal)
         self.splitter.setHandleWidth(GAP)
         self.splitter.setChildrenCollapsible(False)
-        for card, least in ((self.layers, 420), (self.distribution, 320), (self.inspector, 236)):
+        for card, least in ((self.layers, 420), (self.views, 320), (self.inspector, 236)):
             card.setMinimumWidth(least)
             self.splitter.addWidget(card)
+        self._watched: tuple[str, ...] = ()  # slots
         self._sized = False  # the user has moved a handle, now or in an earlier run
         self.splitter.splitterMoved.connect(self._keep_sizes)
         column = QVBoxLayout(self)
@@ -54,7 +65,10 @@ class Workspace(QWidget):
         self._picked.setInterval(0)
         self._picked.timeout.connect(self.show_selection)
         self.table.picked.connect(self._picked.start)
-        self.inspector.role_picked.connect(self._pick_role)
+        self.views.shown_changed.connect(self.show_selection)
+        self.channels.channel_picked.connect(self._show_channel)
+        for chooser in (self.channels, self.inspector):
+            chooser.role_picked.connect(self._pick_role)
         for editor in (self.table, self.distribution, self.inspector):
             editor.failed.connect(self.failed)
 
@@ -71,21 +85,40 @@ class Workspace(QWidget):
 
     def set_palette(self, palette: Palette) -> None:
         """Take the theme's colors."""
-        for card in (self.strip, self.layers, self.distribution, self.inspector):
+        views = (self.views, self.distribution, self.channels)
+        for card in (self.strip, self.layers, *views, self.inspector):
             card.set_palette(palette)
 
     def show_selection(self) -> None:
-        """Show the slots of the current layer, and the form of all selected."""
+        """The view in front shows the current layer, the Inspector the form of all selected."""
         self._picked.stop()
-        self.distribution.show_layer(self.table.current_row())
         roles: tuple[Role, Role] = ("weight", "input")
         slots = {name: self.table.selected_slots(name) for name in roles}
         role = self.table.current_role()
         other: Role = "input" if role == "weight" else "weight"
         if not slots[role] and slots[other]:
             role = other
+        row = self.table.current_row()
+        self._watch(row)
+        if self.views.shown() == "channels":
+            self.channels.show_layer(row, role)
+        else:
+            self.distribution.show_layer(row)
         missing = tuple(name for name in roles if not slots[name])
         self.inspector.show_slots(slots[role], role, missing)
+
+    def _watch(self, row: LayerRow | None) -> None:
+        """Have the slots that are looked at measured in detail."""
+        cells = () if row is None else (row.weight, row.input)
+        slots = tuple(slot for cell in cells if cell for slot in cell.slots)
+        if slots != self._watched:
+            self._watched = slots
+            self._session.watch(slots)
+
+    def _show_channel(self, role: Role, channel: int) -> None:
+        """The histogram of one channel, in the view that draws it."""
+        self.views.show_view("distribution")
+        self.distribution.show_channel(role, channel)
 
     def _pick_role(self, role: str) -> None:
         """The cursor goes to the column of the role, so that digits mean the same."""
@@ -96,14 +129,16 @@ class Workspace(QWidget):
         )
 
     def save(self, settings: Settings) -> None:
-        """Remember the sizes."""
+        """Remember the sizes and the view in front."""
+        settings.set_word("view", self.views.shown())
         if self._sized:
             settings.set_state("cards", self.splitter.saveState())
         settings.set_state("histograms", self.distribution.splitter.saveState())
         settings.set_state("columns", self.table.header.saveState())
 
     def restore(self, settings: Settings) -> None:
-        """Take the sizes of last time."""
+        """Take the sizes and the view of last time."""
+        self.views.show_view(settings.word("view", self.views.shown()))
         for name, part in (
             ("cards", self.splitter),
             ("histograms", self.distribution.splitter),

@@ -1,8 +1,7 @@
-"""The number strip, the jobs strip and the Inspector draw what they are given."""
+"""The number strip, the jobs strip and segments draw what they are given."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -12,11 +11,8 @@ from qviz.app.session import Session
 from qviz.app.views import Choice, JobView, Strip
 from qviz.ui import number_format as text
 from qviz.ui.jobs_strip import JobsStrip
-from qviz.ui.main_window import MainWindow
 from qviz.ui.number_strip import NumberStrip
 from qviz.ui.segmented import Segmented
-
-Settle = Callable[[MainWindow], None]
 
 
 def strip_of(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, value: Strip) -> NumberStrip:
@@ -122,33 +118,6 @@ def test_jobs_come_and_go_with_time_left_and_cancel(
     assert strip.idle.isVisible()
 
 
-def test_the_inspector_edits_all_selected_slots(
-    window: MainWindow, session: Session, settle: Settle
-) -> None:
-    window.workspace.table.selectAll()
-    window.workspace.show_selection()
-    fields = window.workspace.inspector.fields
-    at = fields.bits.findData("4")
-    fields.bits.setCurrentIndex(at)
-    fields.bits.activated.emit(at)
-    settle(window)
-    schemes = {row.weight.scheme for row in session.rows() if row.weight}
-    assert schemes == {"int4:channel"}
-    fields.granularity.button("tensor").click()
-    settle(window)
-    assert {row.weight.scheme for row in session.rows() if row.weight} == {"int4"}
-    window.workspace.inspector.reset.click()
-    assert {row.weight.scheme for row in session.rows() if row.weight} == {"int8:channel"}
-
-
-def test_the_inspector_moves_the_cursor_to_the_role_it_shows(window: MainWindow) -> None:
-    window.workspace.table.go_to("fc1")
-    window.workspace.inspector.roles.button("input").click()
-    window.workspace.show_selection()
-    assert window.workspace.table.current_role() == "input"
-    assert window.workspace.inspector.name.text() == "fc1.input"
-
-
 def test_a_choice_that_is_not_possible_says_why(qtbot: QtBot) -> None:
     segments = Segmented("Scales")
     qtbot.addWidget(segments)
@@ -158,6 +127,20 @@ def test_a_choice_that_is_not_possible_says_why(qtbot: QtBot) -> None:
     assert segments.button("channel").toolTip() == "one axis"
     segments.show_choices(choices, None)
     assert segments.value() is None
+
+
+def test_a_segment_that_stays_keeps_its_button(qtbot: QtBot) -> None:
+    segments = Segmented("Scale is max over")
+    qtbot.addWidget(segments)
+    segments.show_choices([Choice("full", "127.5"), Choice("wide", "128")], "full")
+    full = segments.button("full")
+    segments.show_choices(
+        [Choice("narrow", "7"), Choice("full", "7.5"), Choice("wide", "8")], "wide"
+    )
+    assert segments.button("full") is full
+    assert full.text() == "7.5"
+    assert [stop.x() for stop in segments.stops()] == sorted(s.x() for s in segments.stops())
+    assert segments.value() == "wide"
 
 
 @pytest.mark.parametrize(

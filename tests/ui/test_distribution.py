@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
@@ -16,72 +12,10 @@ from pytestqt.qtbot import QtBot
 from qviz.app.session import Session
 from qviz.app.views import DistributionView
 from qviz.errors import QvizError
-from qviz.ui import histogram_shape as shape
-from qviz.ui.distribution_view import symmetric
-from qviz.ui.histogram_panel import HistogramPanel, figures
+from qviz.ui.histogram_panel import HistogramPanel
 from qviz.ui.main_window import MainWindow
 
 Settle = Callable[[MainWindow], None]
-
-
-def distribution(counts: list[float], levels: list[float]) -> DistributionView:
-    """Bins of width 1 from 0; every bin's mass sits where rounding to the levels puts it."""
-    edges = np.arange(len(counts) + 1, dtype=np.float64)
-    grid = np.asarray(levels, dtype=np.float64)
-    quantized = np.zeros(len(counts))
-    for number, count in enumerate(counts):
-        nearest = grid[np.argmin(np.abs(grid - (number + 0.5)))]
-        quantized[min(int(nearest), len(counts) - 1)] += count
-    return DistributionView(
-        slot="a.weight",
-        title="a",
-        role="weight",
-        scheme="uint4",
-        edges=edges,
-        counts=np.asarray(counts, dtype=np.float64),
-        quantized_counts=quantized,
-        levels=grid,
-        low=float(grid[0]),
-        high=float(grid[-1]),
-        minimum=0.0,
-        maximum=float(len(counts)),
-        values=int(sum(counts)),
-        clipped=0.0,
-        sqnr_db=20.0,
-        mse=0.1,
-        cosine=0.99,
-        max_error=0.5,
-        scale=1.0,
-        zero_point=0,
-        channels=0,
-        channel=None,
-    )
-
-
-@given(
-    st.lists(st.integers(0, 50), min_size=8, max_size=60).filter(any),
-    st.integers(2, 40),
-    st.integers(20, 2000),
-)
-def test_the_staircase_has_the_float_histograms_area(
-    counts: list[int], levels: int, pixels: int
-) -> None:
-    end = float(len(counts))
-    view = distribution([float(c) for c in counts], np.linspace(0.0, end, levels).tolist())
-    group = shape.bins_per_step(view, 0.0, end, pixels)
-    floats = shape.float_steps(view, group)
-    stairs = shape.quantized_steps(view, group, 0.0, end, pixels)
-    assert floats.heights.sum() == pytest.approx(sum(counts))
-    area = float((stairs.heights * np.diff(stairs.edges)).sum())
-    assert area == pytest.approx(sum(counts) * group, rel=1e-9)
-
-
-def test_dense_grids_are_thinned_to_marks_and_then_to_nothing() -> None:
-    view = distribution([1.0] * 100, np.linspace(0.0, 100.0, 101).tolist())
-    assert shape.grid(view, 0.0, 100.0, 1000).kind == "lines"
-    assert shape.grid(view, 0.0, 100.0, 300).kind == "rug"
-    assert shape.grid(view, 0.0, 100.0, 100).kind == "none"
-    assert shape.grid(view, 0.0, 10.0, 300).kind == "lines"
 
 
 def test_both_slots_of_the_current_layer_are_drawn(window: MainWindow) -> None:
@@ -120,6 +54,8 @@ def test_dragging_a_clip_line_previews_and_releasing_it_edits_once(
     assert panel.view.high is not None
     assert panel.view.high < before.high
     assert panel.view.low == pytest.approx(-panel.view.high)
+    at, _ = plot.curve.dots.getData()
+    assert at == pytest.approx([panel.view.low, panel.view.high], rel=1e-4)
     undo = session.document().undo_text
     QTest.mouseRelease(viewport, Qt.MouseButton.LeftButton, pos=end)
     settle(window)
@@ -132,11 +68,11 @@ def test_dragging_a_clip_line_previews_and_releasing_it_edits_once(
 
 
 @pytest.mark.usefixtures("window")
-def test_a_symmetric_grid_is_told_from_an_asymmetric_one(session: Session) -> None:
+def test_the_session_says_which_ends_move_together(session: Session) -> None:
     answers = {}
     for scheme in ("int8:tensor", "int8:channel", "uint8"):
         session.set_scheme(["fc1.weight"], scheme)
-        answers[scheme] = symmetric(session.distribution("fc1.weight"))
+        answers[scheme] = session.distribution("fc1.weight").mirrored
     assert answers == {"int8:tensor": True, "int8:channel": True, "uint8": False}
 
 
@@ -174,12 +110,6 @@ def test_a_slot_in_float_has_no_clip_lines(window: MainWindow, session: Session)
     assert not any(line.isVisible() for line in panel.plot.clips)
 
 
-def test_an_encoding_that_is_not_known_yet_is_not_called_float() -> None:
-    view = replace(distribution([1.0, 2.0], [0.0, 1.0]), quantized_counts=None)
-    assert figures(replace(view, scheme="int4:mse")).endswith("measuring…")
-    assert figures(replace(view, scheme="float")).endswith("kept in float")
-
-
 def test_several_slots_of_a_layer_are_named_by_their_role(qtbot: QtBot) -> None:
     for panel, word in ((HistogramPanel("weight"), "Weight"), (HistogramPanel("input"), "Input")):
         qtbot.addWidget(panel)
@@ -193,8 +123,8 @@ def test_several_slots_of_a_layer_are_named_by_their_role(qtbot: QtBot) -> None:
 def test_slots_of_the_model_before_show_nothing(
     window: MainWindow, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unknown(slot: str, channel: int | None = None) -> DistributionView:
-        raise QvizError(f"slot '{slot}'", f"no channel {channel} of it", "Choose another")
+    def unknown(slot: str, *_parts: int | None) -> DistributionView:
+        raise QvizError(f"slot '{slot}'", "the model has no such slot", "Choose another")
 
     panels = window.workspace.distribution.panels.values()
     with monkeypatch.context() as patch:
@@ -210,3 +140,66 @@ def test_a_picked_slot_that_the_layer_does_not_have_is_forgotten(window: MainWin
     panel.slot_picked.emit("gone.weight")
     assert panel.view is not None
     assert panel.view.slot == "fc1.weight"
+
+
+def test_a_click_on_a_range_method_adopts_it(
+    window: MainWindow, session: Session, settle: Settle
+) -> None:
+    session.set_scheme(["fc1.weight"], "uint4:tensor")
+    settle(window)
+    panel = window.workspace.distribution.panels["weight"]
+    assert panel.view is not None
+    other = next(line for line in panel.view.ranges if not line.current)
+    panel.plot.range_picked.emit(other.method)
+    settle(window)
+    assert panel.view is not None
+    assert [line.method for line in panel.view.ranges if line.current] == [other.method]
+    assert session.document().undo_text
+
+
+def test_a_click_on_a_width_sets_the_format(
+    window: MainWindow, session: Session, settle: Settle
+) -> None:
+    session.set_scheme(["fc1.weight"], "int8:tensor")
+    settle(window)
+    panel = window.workspace.distribution.panels["weight"]
+    bars = {button.format: button for button in panel.widths.buttons}
+    bars["int3"].click()
+    settle(window)
+    assert panel.view is not None
+    assert panel.view.scheme == "int3"
+    assert [button.format for button in panel.widths.buttons if button.current] == ["int3"]
+
+
+def test_e_takes_the_error_curve_away(window: MainWindow, session: Session, settle: Settle) -> None:
+    session.set_scheme(["fc1.weight"], "int4:tensor")
+    settle(window)
+    pane = window.workspace.distribution
+    plot = pane.panels["weight"].plot
+    assert plot.shows_curve
+    pane.curve.click()
+    assert not plot.shows_curve
+    assert not window.commands["error_curve"].isChecked()
+
+
+def test_one_block_can_be_drawn_alone(window: MainWindow, session: Session, settle: Settle) -> None:
+    session.set_scheme(["fc1.weight"], "nf4:group=16")
+    settle(window)
+    panel = window.workspace.distribution.panels["weight"]
+    assert not panel.block.isHidden()
+    panel.block.setValue(0)
+    assert panel.view is not None
+    assert panel.view.block == 0
+    assert panel.view.channel == 0
+    assert panel.view.values == panel.view.counts.sum() <= 16
+    panel.channel.setValue(-1)  # all channels have no one block
+    assert panel.view.block is None
+    assert panel.view.channel is None
+
+
+def test_a_channel_is_shown_from_elsewhere(window: MainWindow) -> None:
+    pane = window.workspace.distribution
+    pane.show_channel("weight", 2)
+    view = pane.panels["weight"].view
+    assert view is not None
+    assert view.channel == 2

@@ -86,6 +86,80 @@ def test_editing_a_cell_applies_to_every_selected_layer(
     assert session.document().undo_text
 
 
+def offered(editor: QLineEdit) -> list[str]:
+    completer = editor.completer()
+    completer.setCompletionPrefix(editor.text())
+    model = completer.completionModel()
+    return [str(model.index(row, 0).data()) for row in range(model.rowCount())]
+
+
+def test_completion_offers_the_next_part(window: MainWindow) -> None:
+    editor = open_editor(window, Column.WEIGHT)
+    editor.selectAll()
+    QTest.keyClicks(editor, "fp")
+    assert offered(editor)[:2] == ["fp8-e4m3", "fp8-e5m2"]
+    assert {"mxfp4", "nvfp4"} < set(offered(editor))
+    assert not [spelling for spelling in offered(editor) if ":" in spelling]
+    editor.selectAll()
+    QTest.keyClicks(editor, "int4:")
+    assert {"int4:channel", "int4:group=128", "int4:mse"} <= set(offered(editor))
+    assert {spelling.count(":") for spelling in offered(editor)} == {1}
+    QTest.keyClicks(editor, "group=128:")
+    assert offered(editor) == ["int4:group=128:mse"]
+
+
+def test_enter_in_the_list_takes_an_entry_and_then_applies_it(
+    window: MainWindow, session: Session
+) -> None:
+    editor = open_editor(window, Column.WEIGHT)
+    editor.selectAll()
+    QTest.keyClicks(editor, "int4:group=128:")
+    popup = editor.completer().popup()
+    assert popup.isVisible()
+    QTest.keyClick(popup, Qt.Key.Key_Down)
+    QTest.keyClick(popup, Qt.Key.Key_Return)
+    assert editor.text() == "int4:group=128:mse"
+    assert not popup.isVisible()
+    QTest.keyClick(editor, Qt.Key.Key_Return)
+    assert weight_schemes(session)[0] == "int4:group=128:mse"
+
+
+def test_enter_applies_what_is_typed_though_the_list_is_open(
+    window: MainWindow, session: Session
+) -> None:
+    editor = open_editor(window, Column.WEIGHT)
+    editor.selectAll()
+    QTest.keyClicks(editor, "int4:group=128")
+    popup = editor.completer().popup()
+    assert popup.isVisible()
+    QTest.keyClick(popup, Qt.Key.Key_Return)
+    assert not popup.isVisible()
+    assert weight_schemes(session)[0] == "int4:group=128"
+
+
+def test_a_picked_entry_is_not_lost_when_the_editor_is_left(
+    window: MainWindow, session: Session
+) -> None:
+    editor = open_editor(window, Column.WEIGHT)
+    editor.selectAll()
+    QTest.keyClicks(editor, "ternary")
+    popup = editor.completer().popup()
+    QTest.keyClick(popup, Qt.Key.Key_Down)
+    QTest.keyClick(popup, Qt.Key.Key_Return)
+    picked = editor.text()
+    assert picked.startswith("ternary:")
+    QTest.keyClick(editor, Qt.Key.Key_Tab)
+    assert weight_schemes(session)[0] == picked
+
+
+def test_the_down_key_lists_the_formats(window: MainWindow) -> None:
+    editor = open_editor(window, Column.INPUT)
+    QTest.keyClick(editor, Qt.Key.Key_Down)
+    assert editor.completer().popup().isVisible()
+    editor.completer().popup().hide()
+    QTest.keyClick(editor, Qt.Key.Key_Escape)
+
+
 def test_a_spelling_that_means_nothing_keeps_the_editor_open_and_says_so(
     window: MainWindow, session: Session
 ) -> None:
