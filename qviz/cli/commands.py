@@ -1,4 +1,4 @@
-"""The commands: `qviz [MODEL]`, `qviz demo`, `qviz run`."""
+"""The commands: `qviz [MODEL]`, `qviz demo`, `qviz run`, `qviz formats`."""
 
 from __future__ import annotations
 
@@ -46,6 +46,12 @@ _size = click.option(
     help="For --screenshot, in pixels.",
 )
 _select = click.option("--select", metavar="LAYER", help="For --screenshot: the layer to show.")
+_view = click.option(
+    "--view",
+    type=click.Choice(["distribution", "channels"]),
+    default="distribution",
+    help="For --screenshot: the view to show.",
+)
 _screenshot = click.option(
     "--screenshot", type=click.Path(path_type=Path), help="Render the window into a PNG and exit."
 )
@@ -59,6 +65,7 @@ _screenshot = click.option(
 @_theme
 @_size
 @_select
+@_view
 def open_window(
     model: str | None,
     samples: str | None,
@@ -67,6 +74,7 @@ def open_window(
     theme: Literal["light", "dark"],
     size: tuple[int, int],
     select: str | None,
+    view: str,
 ) -> None:
     """Open the window, with a model and samples if given."""
     from qviz.ui import run as window
@@ -79,7 +87,7 @@ def open_window(
     if screenshot is not None:
         _check_writable(screenshot, "--screenshot")
         window.screenshot(
-            screenshot, model, samples, size=size, theme=theme, select=select, plan=plan
+            screenshot, model, samples, size=size, theme=theme, select=select, view=view, plan=plan
         )
         return
     if not has_display():
@@ -96,6 +104,7 @@ def open_window(
 @_theme
 @_size
 @_select
+@_view
 @click.option("--headless", is_flag=True, help="Do not open the window even if there is a display.")
 @click.option(
     "--out",
@@ -109,6 +118,7 @@ def demo(
     theme: Literal["light", "dark"],
     size: tuple[int, int],
     select: str | None,
+    view: str,
     headless: bool,
     out: Path,
 ) -> None:
@@ -127,7 +137,9 @@ def demo(
         )
     if screenshot is not None:
         _check_writable(screenshot, "--screenshot")
-        window.screenshot(screenshot, model, samples, size=size, theme=theme, select=select)
+        window.screenshot(
+            screenshot, model, samples, size=size, theme=theme, select=select, view=view
+        )
     elif headless or not has_display():
         from qviz.cli.headless import run_demo
 
@@ -166,6 +178,7 @@ def demo(
 @_theme
 @_size
 @_select
+@_view
 def run(model: str, samples: str, **options: Any) -> None:
     """Score a plan on samples and print what every layer loses."""
     from qviz.cli.headless import run_plan
@@ -185,6 +198,16 @@ def run(model: str, samples: str, **options: Any) -> None:
         if other != option:
             raise QvizError(f"{option} {path}", f"{other} writes there too", "Name two files")
     run_plan(model, samples, **options)
+
+
+@cli.command("formats")
+def list_formats() -> None:
+    """List the number formats and the words each takes in a scheme."""
+    from rich.console import Console
+
+    from qviz.cli.formats import formats_table
+
+    Console().print(formats_table())
 
 
 def _check_writable(path: Path, option: str) -> None:

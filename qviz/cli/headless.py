@@ -40,6 +40,7 @@ def run_plan(
     theme: str,
     size: tuple[int, int],
     select: str | None,
+    view: str,
 ) -> None:
     """`qviz run`: score a plan and print or write every figure."""
     with _progress() as progress:
@@ -59,7 +60,7 @@ def run_plan(
     if save_plan is not None:
         session.save_plan(save_plan)
     if screenshot is not None:
-        picture = {"theme": theme, "size": size, "select": select}
+        picture = {"theme": theme, "size": size, "select": select, "view": view}
         _screenshot_of(session, screenshot, **picture, part=part, seed=seed, limit=limit)
 
 

@@ -14,7 +14,7 @@ NAME_WIDTH = 36
 
 
 def layer_table(session: Session) -> Table:
-    """One row per layer: schemes, SQNR in dB and share of the bytes."""
+    """One row per layer: schemes, SQNR of weights, inputs and output in dB, share of the bytes."""
     table = Table(box=None, header_style="bold", pad_edge=False)
     for title, side in (
         ("#", "right"),
@@ -26,6 +26,8 @@ def layer_table(session: Session) -> Table:
         ("W dB", "right"),
         ("A", "left"),
         ("A dB", "right"),
+        ("local dB", "right"),
+        ("output dB", "right"),
         ("size", "right"),
     ):
         table.add_column(title, justify="right" if side == "right" else "left", no_wrap=True)
@@ -38,6 +40,8 @@ def layer_table(session: Session) -> Table:
             f"{row.parameters:,}",
             *_cell(row.weight),
             *_cell(row.input),
+            _decibels(row.local_db),
+            _decibels(row.accumulated_db),
             f"{100 * row.size_share:.1f} %",
         )
     return table
@@ -51,9 +55,13 @@ def _shortened(name: str) -> str:
 def _cell(cell: Cell | None) -> tuple[str, str]:
     if cell is None:
         return "–", ""
-    if cell.sqnr_db is None:
-        return cell.scheme, ""
-    return cell.scheme, "exact" if cell.sqnr_db == math.inf else f"{cell.sqnr_db:.1f}"
+    return cell.scheme, _decibels(cell.sqnr_db)
+
+
+def _decibels(value: float | None) -> str:
+    if value is None:
+        return ""
+    return "exact" if value == math.inf else f"{value:.1f}"
 
 
 def number_lines(session: Session, evaluation: Evaluation) -> list[str]:
@@ -75,6 +83,8 @@ def number_lines(session: Session, evaluation: Evaluation) -> list[str]:
         lines.append(f"{evaluation.metric}: [bold]{value}[/bold], {seen}")
     if evaluation.flips is not None:
         lines.append(f"flips: {evaluation.flips} predictions differ from float")
+    if evaluation.kl is not None:
+        lines.append(f"KL of the outputs: {evaluation.kl:.3g} nats per sample")
     cost = session.cost()
     if cost is not None:
         ratio = cost.bytes_float / max(cost.bytes_quantized, 1)
