@@ -37,6 +37,7 @@ class SlotDetails:
     ranges: tuple[RangeChoice, ...] = ()
     widths: tuple[WidthPoint, ...] = ()
     channels: ChannelErrors | None = None
+    complete: bool = False  # nothing is left to be found
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -52,7 +53,10 @@ class DetailsFound:
 def details_of(
     known: Mapping[Key, SlotDetails], group: str, scheme: Scheme
 ) -> tuple[SlotDetails, bool]:
-    """(details, exact): those of the scheme, or what holds of them for another range or clip."""
+    """(details, exact): those of the scheme, or what is known of it under another range or clip.
+
+    The widths of another range stand in for a moment, so that the window does not jump.
+    """
     exact = known.get((group, scheme))
     if exact is not None:
         return exact, True
@@ -60,9 +64,12 @@ def details_of(
     for (other_group, other), details in reversed(list(known.items())):
         if other_group == group and _base(other) == base:
             several = details.profile is not None and len(details.profile.values) > 1
+            ranges = details.ranges if details.complete else ()
             # Only a lone asymmetric range has a curve that depends on where its other end is.
             curve = details.curve if scheme.symmetric or several else None
-            return replace(details, curve=curve, widths=(), channels=None), False
+            return replace(
+                details, curve=curve, ranges=ranges, channels=None, complete=False
+            ), False
     return SlotDetails(), False
 
 
@@ -78,9 +85,11 @@ def measure_details(
 ) -> Iterator[Step]:
     """Details that are not known yet, what is seen first found first."""
     for (group, scheme), stats in wanted.items():
-        details, exact = details_of(known, group, scheme)
-        if exact:
+        details, _ = details_of(known, group, scheme)
+        if details.complete:
             continue
+        if (group, scheme) in known:  # cut short: which of its ranges are missing is not known
+            details = replace(details, ranges=())
         for part in _parts(details, stats, scheme, encodings.get((group, scheme))):
             if token.cancelled():
                 return
@@ -91,14 +100,14 @@ def measure_details(
 def _parts(
     details: SlotDetails, stats: TensorStats, scheme: Scheme, encoding: Encoding | None
 ) -> Iterator[SlotDetails]:
-    if can_curve(scheme):
-        values = details.profile or curve_profile(stats, scheme)
-        details = replace(details, profile=values, curve=clip_curve(values, stats, scheme))
-        yield details
     if encoding is None:
         encoding = find_encoding(stats, scheme)
     if stats.exact is not None and stats.channels > 1:
         details = replace(details, channels=measure_channels(Points(stats.exact), encoding))
+        yield details
+    if can_curve(scheme):
+        values = details.profile or curve_profile(stats, scheme)
+        details = replace(details, profile=values, curve=clip_curve(values, stats, scheme))
         yield details
     widths: tuple[WidthPoint, ...] = ()
     for width in width_points(stats, scheme, details.profile):
@@ -106,9 +115,9 @@ def _parts(
         yield details  # a place to be cancelled
     details = replace(details, widths=widths if len(widths) > 1 else ())
     yield details
-    if details.ranges:
-        return
-    ranges: tuple[RangeChoice, ...] = ()
-    for choice in range_choices(stats, scheme, details.profile):
-        ranges = (*ranges, choice)
-        yield replace(details, ranges=ranges)
+    ranges = details.ranges
+    if not ranges:  # the same whatever range is chosen
+        for choice in range_choices(stats, scheme, details.profile):
+            ranges = (*ranges, choice)
+            yield replace(details, ranges=ranges)
+    yield replace(details, ranges=ranges, complete=True)

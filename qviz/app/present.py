@@ -102,17 +102,19 @@ def completions(role: Role) -> tuple[str, ...]:
 
 def _integers(role: Role) -> Iterator[str]:
     signs = ("int", "uint") if role == "weight" else ("uint", "int")
-    grains = ("", ":channel", ":group=32", ":group=128") if role == "weight" else ("",)
-    tails = ("", ":mse", ":percentile")
+    grains = ("", ":channel", ":group=32", ":group=64", ":group=128") if role == "weight" else ("",)
     for sign in signs:
-        for bits in (8, 4, 6, 5, 3, 2, 7, 16):
+        for bits in (8, 4, 6, 5, 3, 2, 7, 16, 1, *range(9, 16)):
             for grain in grains:
-                yield from (f"{sign}{bits}{grain}{tail}" for tail in tails if _can(grain, tail))
+                yield from (f"{sign}{bits}{grain}{tail}" for tail in _tails(role, grain))
 
 
-def _can(grain: str, tail: str) -> bool:
-    """Whether a range method goes with a granularity: groups are too small for percentiles."""
-    return not (grain.startswith(":group") and tail == ":percentile")
+def _tails(role: Role, grain: str) -> tuple[str, ...]:
+    """The range methods that are worth offering; groups are too small for most."""
+    if grain.startswith(":group"):
+        return "", ":mse"
+    usual = ("", ":mse", ":percentile", ":aciq-gauss", ":aciq-laplace")
+    return usual if role == "weight" else (*usual, ":entropy", ":average")
 
 
 def _other_formats(role: Role) -> Iterator[str]:

@@ -29,7 +29,8 @@ class Watching:
     def measure(self, document: Document, findings: Findings) -> None:
         """Start measuring what is not known of the watched slots under the present plan."""
         wanted = self._wanted(document, findings)
-        if all(key in findings.details for key in wanted):
+        known = [findings.details.get(key) for key in wanted]
+        if all(details is not None and details.complete for details in known):
             self._lane.cancel()
             return
         self._lane.restart(

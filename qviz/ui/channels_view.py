@@ -35,7 +35,7 @@ SIDE = 14  # margin of the lines of text
 class ChannelsPane(Card):
     """Draws one slot of the current layer; tells which channel and which role the user wants."""
 
-    channel_picked = Signal(str, int)  # role, channel
+    channel_picked = Signal(str, str, int)  # role, slot, channel
     role_picked = Signal(str)
 
     def __init__(self, session: Session) -> None:
@@ -68,7 +68,7 @@ class ChannelsPane(Card):
         self.error.activated.connect(self._draw)
         self.plot.pointed.connect(self._point)
         self.plot.moved.connect(self._show_readout)
-        self.plot.opened.connect(lambda channel: self.channel_picked.emit(self._role, channel))
+        self.plot.opened.connect(self._open)
 
     def _assemble(self) -> None:
         self.header.addWidget(self.scheme)
@@ -211,6 +211,10 @@ class ChannelsPane(Card):
                 {"worst": bool(worst.any()), "exact": bool(np.isposinf(values).any())}
             )
             self._show_readout()
+
+    def _open(self, channel: int) -> None:
+        if self.view is not None:
+            self.channel_picked.emit(self._role, self.view.slot, channel)
 
     def _pick_slot(self, index: int) -> None:
         self._slot = self.slots.itemData(index)

@@ -162,8 +162,9 @@ class DistributionPane(Card):
         picked = self._slot.get(role)
         return picked if picked in cell.slots else cell.slots[0]
 
-    def show_channel(self, role: Role, channel: int) -> None:
-        """Draw one channel of the slot that is shown for `role`."""
+    def show_channel(self, role: Role, slot: str, channel: int) -> None:
+        """Draw one channel of a slot of the layer."""
+        self._slot[role] = slot
         self._pick_channel(role, channel)
 
     def _pick_channel(self, role: Role, channel: int) -> None:

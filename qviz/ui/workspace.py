@@ -115,10 +115,10 @@ class Workspace(QWidget):
             self._watched = slots
             self._session.watch(slots)
 
-    def _show_channel(self, role: Role, channel: int) -> None:
+    def _show_channel(self, role: Role, slot: str, channel: int) -> None:
         """The histogram of one channel, in the view that draws it."""
         self.views.show_view("distribution")
-        self.distribution.show_channel(role, channel)
+        self.distribution.show_channel(role, slot, channel)
 
     def _pick_role(self, role: str) -> None:
         """The cursor goes to the column of the role, so that digits mean the same."""

@@ -194,3 +194,21 @@ def test_channels_of_an_unknown_slot_are_refused(mlp: Path, mlp_samples: Path) -
     with pytest.raises(QvizError, match="no such slot"):
         session.channels("nothing.weight")
     assert session.channels("fc1.weight").minimum.size > 1
+
+
+def test_details_that_were_cut_short_are_taken_up_again(demo: Live) -> None:
+    """Another layer is looked at before the first one is done, and then the first again."""
+    session = demo.session
+    session.set_scheme([WEIGHT], "int4")
+    demo.settle()
+    session.watch([WEIGHT])
+    while session.channels(WEIGHT).sqnr_db.size == 0:
+        demo.posted.get(timeout=60)()
+    session.watch(["conv1.weight"])
+    demo.settle()
+    session.watch([WEIGHT])
+    demo.settle()
+    view = session.distribution(WEIGHT)
+    assert [line.method for line in view.ranges].count("minmax") == 1
+    assert len(view.ranges) == 6
+    assert len(view.widths) == 8

@@ -324,7 +324,7 @@ def test_arrows_move_the_current_channel_and_enter_opens_it(
     assert "a.weight" in plot.accessibleName()
     with qtbot.waitSignal(pane.channel_picked) as picked:
         QTest.keyClick(plot, Qt.Key.Key_Return)
-    assert picked.args == ["weight", 0]
+    assert picked.args == ["weight", "a.weight", 0]
 
 
 def test_arrows_follow_the_order_drawn_and_the_zoom_follows_them(pane: ChannelsPane) -> None:
@@ -346,7 +346,7 @@ def test_a_click_opens_the_channel_under_it(qtbot: QtBot, pane: ChannelsPane) ->
             QTest.mouseClick(
                 canvas.canvas.viewport(), Qt.MouseButton.LeftButton, pos=pixel(canvas, 5.0)
             )
-        assert picked.args == ["weight", 5]
+        assert picked.args == ["weight", "a.weight", 5]
 
 
 def test_a_double_click_on_a_zoomed_plot_fits_it_and_opens_nothing(

@@ -199,7 +199,9 @@ def test_one_block_can_be_drawn_alone(window: MainWindow, session: Session, sett
 
 def test_a_channel_is_shown_from_elsewhere(window: MainWindow) -> None:
     pane = window.workspace.distribution
-    pane.show_channel("weight", 2)
+    drawn = pane.panels["weight"].view
+    assert drawn is not None
+    pane.show_channel("weight", drawn.slot, 2)
     view = pane.panels["weight"].view
     assert view is not None
     assert view.channel == 2

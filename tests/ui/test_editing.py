@@ -7,7 +7,7 @@ from collections.abc import Callable
 from PySide6.QtCore import QItemSelectionModel, Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QLineEdit
+from PySide6.QtWidgets import QAbstractItemView, QLineEdit
 
 from qviz.app.session import Session
 from qviz.ui.layer_model import Column
@@ -24,6 +24,12 @@ def move_to(window: MainWindow, column: Column) -> None:
     table = window.workspace.table
     index = table.currentIndex().siblingAtColumn(column)
     table.selectionModel().setCurrentIndex(index, QItemSelectionModel.SelectionFlag.NoUpdate)
+
+
+def popup_of(editor: QLineEdit) -> QAbstractItemView:
+    popup = editor.completer().popup()
+    assert popup is not None
+    return popup
 
 
 def open_editor(window: MainWindow, column: Column) -> QLineEdit:
@@ -114,7 +120,7 @@ def test_enter_in_the_list_takes_an_entry_and_then_applies_it(
     editor = open_editor(window, Column.WEIGHT)
     editor.selectAll()
     QTest.keyClicks(editor, "int4:group=128:")
-    popup = editor.completer().popup()
+    popup = popup_of(editor)
     assert popup.isVisible()
     QTest.keyClick(popup, Qt.Key.Key_Down)
     QTest.keyClick(popup, Qt.Key.Key_Return)
@@ -130,7 +136,7 @@ def test_enter_applies_what_is_typed_though_the_list_is_open(
     editor = open_editor(window, Column.WEIGHT)
     editor.selectAll()
     QTest.keyClicks(editor, "int4:group=128")
-    popup = editor.completer().popup()
+    popup = popup_of(editor)
     assert popup.isVisible()
     QTest.keyClick(popup, Qt.Key.Key_Return)
     assert not popup.isVisible()
@@ -143,7 +149,7 @@ def test_a_picked_entry_is_not_lost_when_the_editor_is_left(
     editor = open_editor(window, Column.WEIGHT)
     editor.selectAll()
     QTest.keyClicks(editor, "ternary")
-    popup = editor.completer().popup()
+    popup = popup_of(editor)
     QTest.keyClick(popup, Qt.Key.Key_Down)
     QTest.keyClick(popup, Qt.Key.Key_Return)
     picked = editor.text()
@@ -155,8 +161,8 @@ def test_a_picked_entry_is_not_lost_when_the_editor_is_left(
 def test_the_down_key_lists_the_formats(window: MainWindow) -> None:
     editor = open_editor(window, Column.INPUT)
     QTest.keyClick(editor, Qt.Key.Key_Down)
-    assert editor.completer().popup().isVisible()
-    editor.completer().popup().hide()
+    assert popup_of(editor).isVisible()
+    popup_of(editor).hide()
     QTest.keyClick(editor, Qt.Key.Key_Escape)
 
 
