@@ -68,6 +68,7 @@ class Segmented(QWidget):
             button.setToolTip(choice.reason or choice.tip)
             if self._layout.indexOf(button) != at:
                 self._layout.insertWidget(at, button)
+                button.show()  # at once: the layout would wait for the event loop
 
     def _add(self, value: str) -> QToolButton:
         button = self._buttons[value] = QToolButton()

@@ -1,0 +1,185 @@
+"""From a graph, wherever it was read from, to a Model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import onnx_ir as ir
+import torch
+
+from qviz.errors import QvizError
+from qviz.model import passes
+from qviz.model.fold_batch_norm import fold_batch_norm
+from qviz.model.infer_types import infer_types
+from qviz.model.model import Model, Step, TensorInfo
+from qviz.model.operators import find_operator
+from qviz.model.slots import find_layers
+from qviz.model.steps import make_steps
+from qviz.model.tensors import from_onnx, to_onnx, torch_dtype
+
+_BEFORE_FOLDING = (
+    passes.inline_functions,
+    passes.fix_initializer_inputs,
+    passes.sort_nodes,
+    passes.name_values,
+    passes.drop_unused,
+    passes.lift_constants,
+    passes.drop_identities,
+    passes.fold_constants,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The file that a model was read from, with the data files beside it."""
+
+    path: Path
+    hash: str  # sha256
+    size: int  # bytes
+
+
+def build_model(graph: ir.Model, source: Source) -> Model:
+    """Check and prepare a graph; raises QvizError naming the file, the cause and the cure."""
+    path = source.path
+    _check_interface(path, graph)
+    _check_reads(path, graph)
+    try:
+        graph, notes = _prepare(graph)
+        steps = make_steps(graph)
+        constants = _constants(graph)
+    except QvizError:
+        raise
+    except Exception as error:
+        raise _damaged(path, error) from error
+    _check_finite(path, constants)
+    ranks, dtypes = _known_types(graph)
+    layers, slots = find_layers(steps, constants, ranks, dtypes)
+    return Model(
+        name=path.stem,
+        path=str(path),
+        hash=source.hash,
+        graph=graph,
+        steps=steps,
+        inputs=tuple(_tensor_info(value) for value in graph.graph.inputs),
+        outputs=tuple(value.name or "" for value in graph.graph.outputs),
+        constants=constants,
+        layers=layers,
+        slots=slots,
+        source_bytes=source.size,
+        notes=(*notes, *_runtime_notes(steps)),
+    )
+
+
+def _prepare(graph: ir.Model) -> tuple[ir.Model, tuple[str, ...]]:
+    """Run the passes; the notes say what was folded."""
+    graph = passes.run_passes(graph, _BEFORE_FOLDING)
+    before = sum(node.op_type == "BatchNormalization" for node in graph.graph)
+    graph, _ = fold_batch_norm(graph)
+    graph, _ = passes.drop_unused(graph)
+    folded = before - sum(node.op_type == "BatchNormalization" for node in graph.graph)
+    notes = (f"BatchNorm folded into {folded} layer{'s' * (folded != 1)}",) if folded else ()
+    infer_types(graph)
+    return graph, notes
+
+
+def _constants(graph: ir.Model) -> dict[str, torch.Tensor]:
+    """The initializers as tensors, which from now on the graph shares."""
+    constants = {}
+    for name, value in graph.graph.initializers.items():
+        if value.const_value is None:
+            continue
+        tensor = from_onnx(value.const_value)
+        if isinstance(tensor, torch.Tensor):
+            constants[name] = tensor
+            value.const_value = to_onnx(tensor, name)
+    return constants
+
+
+def _known_types(graph: ir.Model) -> tuple[dict[str, int], dict[str, torch.dtype]]:
+    """Rank and type of every value where they are known."""
+    ranks: dict[str, int] = {}
+    dtypes: dict[str, torch.dtype] = {}
+    computed = [value for node in graph.graph for value in node.outputs]
+    for value in [*graph.graph.inputs, *computed]:
+        if not value.name:
+            continue
+        if value.shape is not None:
+            ranks[value.name] = len(value.shape)
+        dtype = torch_dtype(value.type.dtype) if isinstance(value.type, ir.TensorType) else None
+        if dtype is not None:
+            dtypes[value.name] = dtype
+    return ranks, dtypes
+
+
+def _tensor_info(value: ir.Value) -> TensorInfo:
+    is_tensor = isinstance(value.type, ir.TensorType)
+    dtype = torch_dtype(value.type.dtype) if isinstance(value.type, ir.TensorType) else None
+    if value.shape is None or not is_tensor:
+        return TensorInfo(value.name or "", dtype, None)
+    declared = (size if isinstance(size, int) else size.value for size in value.shape)
+    # Some exporters write -1 for a dimension they leave open.
+    shape = tuple(None if isinstance(size, int) and size < 0 else size for size in declared)
+    return TensorInfo(value.name or "", dtype, shape)
+
+
+def _runtime_notes(steps: tuple[Step, ...]) -> tuple[str, ...]:
+    missing = [s.op for s in steps if find_operator(s.domain, s.op, s.version) is None]
+    if not missing:
+        return ()
+    names = ", ".join(sorted(set(missing)))
+    plural = "s" * (len(missing) != 1)
+    verb = "runs" if len(missing) == 1 else "run"
+    return (f"{len(missing)} operator{plural} {verb} in onnxruntime: {names}",)
+
+
+def _check_interface(path: Path, graph: ir.Model) -> None:
+    if not len(graph.graph):
+        raise QvizError(path.name, "it holds no operators", "Export the model again")
+    if not graph.graph.outputs:
+        raise QvizError(path.name, "it declares no outputs", "Export the model again with outputs")
+    versions = graph.graph.opset_imports
+    if versions.get("", 7) < 7:
+        raise QvizError(
+            path.name,
+            f"it is written in opset {versions['']}, before opset 7",
+            "Convert it with onnx.version_converter or export it with a newer opset",
+        )
+
+
+def _check_reads(path: Path, graph: ir.Model) -> None:
+    """Every value a node reads must be an input, a constant or another node's output."""
+    main = graph.graph
+    known = set(main.inputs) | set(main.initializers.values())
+    for node in main:
+        known.update(node.outputs)
+    for value in [v for node in main for v in node.inputs if v is not None] + list(main.outputs):
+        if value not in known:
+            raise QvizError(
+                path.name,
+                f"its graph reads '{value.name}', which nothing in it produces",
+                "Export the model again; onnx.checker.check_model names what is wrong",
+            )
+
+
+def _check_finite(path: Path, constants: Mapping[str, torch.Tensor]) -> None:
+    for name, tensor in constants.items():
+        if tensor.is_floating_point() and tensor.numel() > 1:
+            wide = tensor if tensor.dtype.itemsize > 1 else tensor.float()
+            if not bool(torch.isfinite(wide).all()):
+                raise QvizError(
+                    path.name,
+                    f"its constant '{name}' holds NaN or infinite values, which no grid can hold",
+                    "Train or export the model again; a diverged training run leaves such weights",
+                )
+
+
+def _damaged(path: Path, error: Exception) -> QvizError:
+    lines = str(error).strip().splitlines()
+    detail = lines[0][:200].rstrip(".") if lines else type(error).__name__
+    return QvizError(
+        path.name,
+        f"it is not a valid ONNX model: {detail}",
+        "Export the model again; onnx.checker.check_model names what is wrong",
+    )
