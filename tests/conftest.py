@@ -10,9 +10,12 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from hypothesis import settings
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+settings.register_profile("qviz", deadline=None)  # how long an example takes is no failure
+settings.load_profile("qviz")
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # windows of the tests need no display
 ROOT = Path(__file__).parent.parent
 Floats = NDArray[np.float32]

@@ -83,6 +83,6 @@ def _grid_ends(encoding: Encoding | None, channels: int) -> tuple[Floats, Floats
 def _why_no_errors(scheme: Scheme, stats: TensorStats, details: SlotDetails) -> str:
     if scheme.is_float:
         return "This slot stays in float: choose a format to see errors"
-    if stats.exact is None:
+    if not stats.kept:
         return "Activations stream through: their ranges are kept per channel, not their errors"
     return "" if details.channels is not None else "Measuring the channels…"

@@ -102,8 +102,9 @@ def _parts(
 ) -> Iterator[SlotDetails]:
     if encoding is None:
         encoding = find_encoding(stats, scheme)
-    if stats.exact is not None and stats.channels > 1:
-        details = replace(details, channels=measure_channels(Points(stats.exact), encoding))
+    exact = stats.exact if stats.channels > 1 else None
+    if exact is not None:
+        details = replace(details, channels=measure_channels(Points(exact), encoding))
         yield details
     if can_curve(scheme):
         values = details.profile or curve_profile(stats, scheme)

@@ -132,14 +132,15 @@ def _seen(
 ) -> _Seen:
     if isinstance(encoding, Dynamic):
         return _seen_as_they_come(stats, encoding.over_rows(), block)
-    if encoding is not None and encoding.block is not None and stats.exact is not None:
-        return _seen_in_blocks(stats, stats.exact, encoding, channel, block)
+    exact = stats.exact if channel is not None or block is not None else None
+    if encoding is not None and encoding.block is not None and stats.kept:
+        return _seen_in_blocks(stats, exact, encoding, channel, block)
     grid = None if encoding is None else encoding.over_rows()
     several = grid is not None and grid.scale.shape[0] > 1
     if channel is not None:
         own = None if grid is None else grid.row(channel)
-        if stats.exact is not None:
-            row = Points(stats.exact[channel : channel + 1])
+        if exact is not None:
+            row = Points(exact[channel : channel + 1])
             return _Seen(row, row, own, channel)
         counted = stats.channel_histogram(channel)
         if counted is not None:
@@ -152,14 +153,18 @@ def _seen(
 
 
 def _seen_in_blocks(
-    stats: TensorStats, exact: Tensor, encoding: Scaled, channel: int | None, block: int | None
+    stats: TensorStats,
+    exact: Tensor | None,  # read for a channel or a block only
+    encoding: Scaled,
+    channel: int | None,
+    block: int | None,
 ) -> _Seen:
     size = encoding.block or 1
-    if block is not None and 0 <= block < _blocks(stats, encoding):
+    if exact is not None and block is not None and 0 <= block < _blocks(stats, encoding):
         row = channel or 0
         values = Points(exact[row : row + 1, block * size : (block + 1) * size])
         return _Seen(values, values, encoding.one_block(row, block), row, block)
-    if channel is not None:
+    if exact is not None and channel is not None:
         values = Points(exact[channel : channel + 1])
         return _Seen(values, values, encoding.row(channel), channel)
     floats = stats.points(channel=True, limit=EXACT_LIMIT)
@@ -199,7 +204,7 @@ def _how_many(stats: TensorStats, seen: _Seen) -> int:
 
 def _uncounted(stats: TensorStats) -> bool:
     """Channels that can neither be read from kept values nor from channel histograms."""
-    return stats.exact is None and stats.channel_bins is None
+    return not stats.kept and stats.channel_bins is None
 
 
 def _extent(stats: TensorStats, seen: _Seen) -> tuple[float, float]:

@@ -23,10 +23,12 @@ def slot_facts(findings: Findings, model: Model, slot: Slot, scheme: Scheme) -> 
     layer = model.layers[slot.layer]
     facts = [("Layer", f"{layer.index}  {layer.name}"), ("Operator", layer.op)]
     if slot.role == "weight":
-        weight = model.constants[slot.value]
+        weight = model.declared(slot.value)
         facts.append(("Shape", "×".join(map(str, weight.shape))))
         stored = 8 * weight_bytes(weight, slot.axis, scheme) / max(weight.numel(), 1)
         facts.append(("Bits per weight", f"{stored:.4g}"))
+        if slot.value in model.stored_types:
+            facts.append(("In the file", model.stored_types[slot.value]))
     stats = findings.statistics.get(slot.group)
     if stats is not None:
         low, high = float(stats.minimum.min()), float(stats.maximum.max())

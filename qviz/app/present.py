@@ -10,6 +10,7 @@ from qviz.app.distribution import distribution_view, empty_view
 from qviz.app.document import PARTS, Document, Findings
 from qviz.app.views import DistributionView, DocumentView, Role
 from qviz.model.model import Model
+from qviz.plan.cost import parameter_count
 from qviz.plan.resolve import schemes
 from qviz.quant.encode import find_encoding
 from qviz.quant.encoding import Encoding
@@ -36,7 +37,7 @@ def document_view(document: Document, findings: Findings, undo: str, redo: str) 
         samples_name="" if samples is None else samples.name,
         samples_path="" if samples is None else samples.path,
         layers=0 if model is None else len(model.layers),
-        parameters=0 if model is None else sum(t.numel() for t in model.constants.values()),
+        parameters=0 if model is None else parameter_count(model),
         parity=findings.parity_note if parity is None else parity.text,
         parity_ok=None if parity is None else parity.ok,
         modified=document.plan.key != document.saved_plan,
@@ -88,7 +89,7 @@ def slot_encoding(findings: Findings, group: str, scheme: Scheme, *, live: bool)
     if known is not None:
         return known
     stats = findings.statistics[group]
-    values = 0 if stats.exact is None else stats.exact.numel()
+    values = stats.count if stats.kept else 0
     slow = scheme.range in SLOW_RANGES or scheme.family in SLOW_FAMILIES
     if live and slow and values > INSTANT_VALUES:
         return None

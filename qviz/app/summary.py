@@ -10,6 +10,7 @@ from typing import Any
 from qviz.app.session import Session
 from qviz.app.views import Cell, LayerRow
 from qviz.engine.evaluate import Evaluation
+from qviz.plan.cost import parameter_count
 from qviz.plan.plan import to_json
 
 SUMMARY_VERSION = 1
@@ -28,7 +29,7 @@ def summary(session: Session, evaluation: Evaluation) -> dict[str, Any]:
             "name": Path(document.model.path).name,
             "sha256": document.model.hash,
             "layers": len(document.model.layers),
-            "parameters": sum(t.numel() for t in document.model.constants.values()),
+            "parameters": parameter_count(document.model),
         },
         "data": {
             "name": document.samples.name,

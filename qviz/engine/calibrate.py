@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -11,6 +12,7 @@ from torch import Tensor
 from qviz.data.parts import Indices
 from qviz.engine.chunks import Feeder
 from qviz.engine.execute import WorkCancelledError
+from qviz.model.file_tensors import FileTensors
 from qviz.model.model import Model, Step, Value
 from qviz.model.runtime import Runtime
 from qviz.quant.statistics import TensorStats, measure, merge
@@ -74,7 +76,8 @@ def _input_slots(model: Model) -> dict[int, list[tuple[int, str, int | None]]]:
     for slot in model.slots.values():
         if slot.role == "input":
             step = model.layers[slot.layer].step
-            watched.setdefault(step, []).append((slot.operand, slot.group, slot.axis))
+            if step is not None:
+                watched.setdefault(step, []).append((slot.operand, slot.group, slot.axis))
     return watched
 
 
@@ -84,4 +87,6 @@ def weight_statistics(model: Model, groups: Collection[str]) -> Iterator[tuple[s
     for slot in model.slots.values():
         if slot.group in left:
             left.remove(slot.group)
-            yield slot.group, measure(model.constants[slot.value], slot.axis, keep=True)
+            read = partial(model.constants.__getitem__, slot.value)
+            keep = read if isinstance(model.constants, FileTensors) else True
+            yield slot.group, measure(read(), slot.axis, keep=keep)

@@ -26,7 +26,12 @@ class WorkCancelledError(Exception):
 
 def slots_by_operand(model: Model) -> dict[tuple[int, int], Slot]:
     """(step index, operand number) -> the slot there."""
-    return {(model.layers[slot.layer].step, slot.operand): slot for slot in model.slots.values()}
+    steps = {layer.index: layer.step for layer in model.layers if layer.step is not None}
+    return {
+        (steps[slot.layer], slot.operand): slot
+        for slot in model.slots.values()
+        if slot.layer in steps
+    }
 
 
 def count_uses(steps: Iterable[Step]) -> Counter[str]:

@@ -143,7 +143,7 @@ class _Lockstep:
             place: slot for place, slot in slots_by_operand(model).items() if slot.name in encodings
         }
         self._weights = self._quantized_weights()
-        self._sums = {layer.step: (_Sums(), _Sums()) for layer in model.layers}
+        self._sums = {step: (_Sums(), _Sums()) for step in _layer_steps(model)}
         last = max(self._sums, default=-1)
         self._steps = [step for step in model.steps if step.index <= last]
 
@@ -164,7 +164,7 @@ class _Lockstep:
 
     def errors(self) -> tuple[LayerError, ...]:
         """The errors over the chunks so far."""
-        sums = (self._sums[layer.step] for layer in self._model.layers)
+        sums = (self._sums[step] for step in _layer_steps(self._model))
         return tuple(LayerError(local.error(), accumulated.error()) for local, accumulated in sums)
 
     def run(self, chunk: Chunk) -> None:
@@ -252,3 +252,7 @@ def _without_padding(output: Tensor, chunk: Chunk) -> Tensor:
     sizes = list(output.shape)
     axis = sizes.index(batch) if batch in sizes[:-1] else 0
     return output.narrow(axis, 0, sizes[axis] - sizes[axis] // batch * chunk.padded)
+
+
+def _layer_steps(model: Model) -> list[int]:
+    return [layer.step for layer in model.layers if layer.step is not None]

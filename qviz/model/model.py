@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import torch
 from numpy.typing import NDArray
+
+from qviz.model.file_tensors import FileTensors
 
 if TYPE_CHECKING:
     import onnx_ir as ir
@@ -56,8 +58,20 @@ class Model:
     steps: tuple[Step, ...]
     inputs: tuple[TensorInfo, ...]
     outputs: tuple[str, ...]
-    constants: Mapping[str, torch.Tensor]  # initializers and folded constants
+    constants: Mapping[str, torch.Tensor]  # initializers and folded constants, or FileTensors
     layers: tuple[Layer, ...]
     slots: Mapping[str, Slot]
     source_bytes: int  # of the file and its external data
     notes: tuple[str, ...]  # what the passes did, for the user
+    stored_types: Mapping[str, str] = field(default_factory=dict)  # of constants: "BF16", "Q4_K"
+
+    @property
+    def runs(self) -> bool:
+        """Whether there is a graph to run; a file of weights has none."""
+        return bool(self.steps)
+
+    def declared(self, name: str) -> torch.Tensor:
+        """A constant's shape and type; of a tensor left in its file, without reading it."""
+        if isinstance(self.constants, FileTensors):
+            return self.constants.declared(name)
+        return self.constants[name]

@@ -34,7 +34,7 @@ class Layer:
     index: int
     name: str
     op: str
-    step: int
+    step: int | None  # None in a file of weights, which has no graph
     slots: tuple[str, ...]
     bias: str | None  # name of the constant bias
     weight_shape: tuple[int, ...]  # of the first weight; () without a constant weight

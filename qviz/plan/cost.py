@@ -37,6 +37,11 @@ class Cost:
     layers: tuple[LayerCost, ...]
 
 
+def parameter_count(model: Model) -> int:
+    """Elements of all constants."""
+    return sum(model.declared(name).numel() for name in model.constants)
+
+
 def cost_of(model: Model, by_slot: Mapping[str, Scheme], macs: Mapping[int, int] | None) -> Cost:
     """What a scheme for every slot costs; `macs` from `count_macs`, None without shapes."""
     layers = tuple(_layer_cost(model, layer, by_slot, macs) for layer in model.layers)
@@ -47,7 +52,7 @@ def cost_of(model: Model, by_slot: Mapping[str, Scheme], macs: Mapping[int, int]
         if slot.role == "weight" and slot.value not in counted:
             counted.add(slot.value)
             saved += _tensor_bytes(model, slot.value)
-            tensor = model.constants[slot.value]
+            tensor = model.declared(slot.value)
             saved -= weight_bytes(tensor, slot.axis, by_slot[slot.name])
     total_macs = None if macs is None else sum(macs.values())
     bops = [layer.bops for layer in layers if layer.bops is not None]
@@ -67,7 +72,7 @@ def _layer_cost(
     bias = 0 if layer.bias is None else _tensor_bytes(model, layer.bias)
     floats = sum(_tensor_bytes(model, slot.value) for slot in weights) + bias
     packed = (
-        sum(weight_bytes(model.constants[s.value], s.axis, by_slot[s.name]) for s in weights) + bias
+        sum(weight_bytes(model.declared(s.value), s.axis, by_slot[s.name]) for s in weights) + bias
     )
     if macs is None:
         return LayerCost(floats, packed, None, None)
@@ -86,7 +91,7 @@ def _bops(model: Model, layer: Layer, macs: int, by_slot: Mapping[str, Scheme]) 
 
 
 def _tensor_bytes(model: Model, name: str) -> int:
-    tensor = model.constants[name]
+    tensor = model.declared(name)
     return int(tensor.numel() * tensor.element_size()) if tensor.is_floating_point() else 0
 
 
@@ -122,6 +127,8 @@ def count_macs(model: Model, shapes: Shapes) -> dict[int, int]:
 
 
 def _macs(model: Model, layer: Layer, shapes: Shapes) -> int:
+    if layer.step is None:
+        return 0
     step = model.steps[layer.step]
     operands = [
         tuple(model.constants[name].shape) if name in model.constants else shapes.get(name)

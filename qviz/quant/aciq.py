@@ -59,11 +59,12 @@ def cut(
         centres = torch.tensor([centre], dtype=torch.float64)
         return _between(full, centres, torch.tensor([reach], dtype=torch.float64))
     centres = stats.mean
-    if law == "gauss" or stats.exact is None:
+    exact = stats.exact if law == "laplace" else None
+    if exact is None:
         spreads = (stats.square - centres.square()).clamp(min=0.0).sqrt()
         spreads = spreads if law == "gauss" else spreads / math.sqrt(2.0)
     else:
-        spreads = (stats.exact.double() - centres.unsqueeze(1)).abs().mean(1)
+        spreads = (exact.double() - centres.unsqueeze(1)).abs().mean(1)
     return _between(full, centres, clip_factor(law, scheme.bits) * spreads)
 
 

@@ -45,7 +45,7 @@ def find_encoding(stats: TensorStats, scheme: Scheme) -> Encoding:
             return Scaled(grid_of(scheme), scale, _no_zero(scale), None)
         case "cast":
             return Scaled(grid_of(scheme), torch.ones(1), _no_zero(torch.ones(1)), None)
-    if scheme.granularity == "group" and stats.exact is not None:
+    if scheme.granularity == "group" and stats.kept:
         return _grouped(stats, scheme)
     return _ranged(stats, scheme)
 
@@ -89,7 +89,7 @@ def _block_scaled(stats: TensorStats, scheme: Scheme) -> Encoding:
     tensor_scale = None
     if scheme.family == "nvfp4":  # E2M1 reaches 6, and the block scales E4M3's 448
         tensor_scale = _largest(stats) / (6.0 * 448.0) or 1.0
-    if stats.exact is None:
+    if not stats.kept:
         return Dynamic(grid_of(scheme), scheme.format, stats.axis, scheme.group, tensor_scale)
     scale = block_scales(_rows(stats), scheme.format, scheme.group, tensor_scale)
     return Scaled(grid_of(scheme), scale, _no_zero(scale), stats.axis, scheme.group)
@@ -108,7 +108,8 @@ def _fitted(stats: TensorStats, scheme: Scheme) -> Scaled:
 
 def _ternary(stats: TensorStats, scheme: Scheme) -> Scaled:
     """0 up to 0.7·mean|w|, beyond it the mean of what lies beyond (TWN)."""
-    rows = _rows(stats) if per_channel(stats, scheme) else _rows(stats).reshape(1, -1)
+    exact = _rows(stats)
+    rows = exact if per_channel(stats, scheme) else exact.reshape(1, -1)
     size = rows.double().abs()
     threshold = TWN_THRESHOLD * size.mean(1)
     beyond = size > threshold.unsqueeze(1)
@@ -151,9 +152,10 @@ def _means(scheme: Scheme, scale: Tensor, axis: int | None, step: Tensor | None 
 
 def _rows(stats: TensorStats) -> Tensor:
     """The weight's values [channels, n]; raises ValueError for an activation."""
-    if stats.exact is None:
+    exact = stats.exact
+    if exact is None:
         raise ValueError("an activation's values are not kept")
-    return stats.exact
+    return exact
 
 
 def _largest(stats: TensorStats) -> float:

@@ -23,10 +23,11 @@ def thresholds(stats: TensorStats, scheme: Scheme, *, channels: bool) -> Tensor:
         (stats.minimum.min() >= 0.0) | (stats.maximum.max() <= 0.0)
     )
     levels = 2**scheme.bits if one_sided else 2 ** (scheme.bits - 1)
-    if stats.exact is None:
+    exact = stats.exact
+    if exact is None:
         counts, width = _folded(stats)
         return torch.tensor([threshold(counts, width, levels)], dtype=torch.float64)
-    rows = stats.exact if channels else stats.exact.reshape(1, -1)
+    rows = exact if channels else exact.reshape(1, -1)
     tops = []
     for row in rows.abs():
         largest = float(row.max()) or 1.0

@@ -15,10 +15,11 @@ def cut(
 ) -> tuple[Tensor, Tensor]:
     """(low, high) that leave out `100 - percentile` percent, per channel or for the tensor."""
     excess = 1.0 - percentile / 100.0
-    if stats.exact is None:
+    exact = stats.exact
+    if exact is None:
         found = [_cut_bins(stats, symmetric, excess)]
     else:
-        rows = stats.exact if channels else stats.exact.reshape(1, -1)
+        rows = exact if channels else exact.reshape(1, -1)
         found = [_cut_values(row, symmetric, excess) for row in rows]
     low, high = torch.tensor(found, dtype=torch.float64).T
     return low, high

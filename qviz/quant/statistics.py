@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -70,9 +71,19 @@ class TensorStats:
     bins: Tensor  # [2·HALF] int64, zeros excluded
     sums: Tensor  # [2·HALF] float64
     channel_bins: Tensor | None  # [channels, 2·CHANNEL_HALF] int64, zeros included
-    exact: Tensor | None = None  # [channels, n] the values themselves, kept for weights only
+    source: Callable[[], Tensor] | None = None  # reads `exact`; for weights only
     moving: MovingRange | None = None  # for activations only
     sample: Tensor | None = None  # [rows, n] activations, each row along the channel axis
+
+    @property
+    def kept(self) -> bool:
+        """Whether the values themselves can be read: of weights, not of activations."""
+        return self.source is not None
+
+    @property
+    def exact(self) -> Tensor | None:
+        """The values themselves [channels, n], float32, where they are `kept`."""
+        return None if self.source is None else self.source()
 
     @property
     def channels(self) -> int:
@@ -86,11 +97,12 @@ class TensorStats:
 
     def leading(self, limit: int, block: int) -> Points:
         """The first blocks of every channel of a weight, about `limit` values, as they lie."""
-        if self.exact is None:
+        exact = self.exact
+        if exact is None:
             raise ValueError("an activation's values are not kept")
-        columns = max(block, limit // len(self.exact) // block * block)
-        taken = self.exact[:, :columns]
-        share = self.exact.shape[1] / taken.shape[1]
+        columns = max(block, limit // len(exact) // block * block)
+        taken = exact[:, :columns]
+        share = exact.shape[1] / taken.shape[1]
         return Points(taken, torch.full(taken.shape, share, dtype=torch.float64))
 
     def points(self, channel: bool = False, limit: int | None = None) -> Points:
@@ -99,13 +111,15 @@ class TensorStats:
         `channel` asks for one row per channel (weights only). For a weight of more than `limit`
         values the histogram stands in, or an even subsample of every channel.
         """
-        if channel and self.exact is not None and limit is not None:
-            stride = math.ceil(self.exact.numel() / limit)
-            taken = self.exact[:, ::stride]
-            share = self.exact.shape[1] / taken.shape[1]
+        whole = limit is None or self.count <= limit
+        exact = self.exact if channel or whole else None
+        if exact is not None and channel and limit is not None:
+            stride = math.ceil(exact.numel() / limit)
+            taken = exact[:, ::stride]
+            share = exact.shape[1] / taken.shape[1]
             return Points(taken, torch.full(taken.shape, share, dtype=torch.float64))
-        if self.exact is not None and (channel or limit is None or self.exact.numel() <= limit):
-            return Points(self.exact if channel else self.exact.reshape(1, -1))
+        if exact is not None:
+            return Points(exact if channel else exact.reshape(1, -1))
         full = self.bins > 0
         counts = self.bins[full].double()
         values = torch.cat([self.sums[full] / counts, torch.zeros(1, dtype=torch.float64)])
@@ -141,19 +155,20 @@ class TensorStats:
         return edges, counts[first:last]
 
 
-def measure(x: Tensor, axis: int | None = None, *, keep: bool = False) -> TensorStats:
-    """Statistics of one tensor (or one batch of it); `keep` retains the values for exact errors.
+def measure(
+    x: Tensor, axis: int | None = None, *, keep: bool | Callable[[], Tensor] = False
+) -> TensorStats:
+    """Statistics of one tensor, or one batch of it; `keep` retains a weight for exact errors.
 
+    A weight that is too large to stay in memory gives instead the function that reads it again.
     NaN and infinite values, which no grid can hold, count as zeros.
     """
     if axis is not None:
         axis = axis % x.ndim if x.ndim else None
-    rows = x.detach().float()
-    rows = rows.reshape(1, -1) if axis is None else rows.unsqueeze(-1).movedim(axis, 0).flatten(1)
-    if rows.numel() == 0:
-        rows = rows.new_zeros((max(rows.shape[0], 1), 1))
-    if not math.isfinite(_largest(rows)):
-        rows = torch.where(rows.isfinite(), rows, 0.0)
+    rows = _rows(x, axis)
+    source = None
+    if keep:
+        source = (lambda: rows) if keep is True else (lambda: _rows(keep(), axis))
     exponent = _exponent(_largest(rows))
     zeros = rows.numel() - int(torch.count_nonzero(rows))
     bins, sums = _histogram(rows, exponent)
@@ -170,11 +185,22 @@ def measure(x: Tensor, axis: int | None = None, *, keep: bool = False) -> Tensor
         exponent=exponent,
         bins=bins,
         sums=sums,
-        channel_bins=_channel_bins(rows, exponent) if axis is not None else None,
-        exact=rows.contiguous() if keep else None,
+        channel_bins=None if keep or axis is None else _channel_bins(rows, exponent),
+        source=source,
         moving=None if keep else _moving(x),
         sample=None if keep else _sample(x, axis),
     )
+
+
+def _rows(x: Tensor, axis: int | None) -> Tensor:
+    """[channels, n] float32, finite; shares memory with `x` where it can."""
+    rows = x.detach().float()
+    rows = rows.reshape(1, -1) if axis is None else rows.unsqueeze(-1).movedim(axis, 0).flatten(1)
+    if rows.numel() == 0:
+        rows = rows.new_zeros((max(rows.shape[0], 1), 1))
+    if not math.isfinite(_largest(rows)):
+        rows = torch.where(rows.isfinite(), rows, 0.0)
+    return rows.contiguous()
 
 
 def _moving(x: Tensor) -> MovingRange | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -31,7 +31,6 @@ def sizes(split: Split) -> tuple[int, ...]:
     return tuple(len(split.indices(part)) for part in PARTS)
 
 
-@settings(deadline=None)
 @given(st.integers(1, 300), st.integers(-(2**70), 2**70))
 def test_parts_are_disjoint_and_cover_all(n: int, seed: int) -> None:
     split = split_samples(samples(distinct(n)), seed)

@@ -48,7 +48,7 @@ def numbers(*shape: int) -> Any:
     return np.random.default_rng(0).standard_normal(shape).astype(np.float32)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     op=st.sampled_from(["MaxPool", "AveragePool", "LpPool"]),
     size=SIZES,
@@ -74,7 +74,7 @@ def test_pools(
     compare(op, numbers(2, 3, *size), {}, attributes)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(size=SIZES, kernel=SMALL, strides=SMALL, dilations=SMALL, pads=PADS, auto=AUTO)
 def test_convolutions(
     size: tuple[int, int],
@@ -90,7 +90,7 @@ def test_convolutions(
     compare("Conv", numbers(2, 3, *size), {"w": numbers(4, 3, *kernel)}, attributes)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(size=SIZES, kernel=SMALL, strides=SMALL, dilations=SMALL, pads=PADS, extra=SMALL)
 def test_transposed_convolutions(
     size: tuple[int, int],
@@ -112,7 +112,7 @@ def test_transposed_convolutions(
     compare("ConvTranspose", numbers(2, 3, *size), constants, attributes)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     size=st.integers(1, 8),
     start=st.integers(-10, 10),

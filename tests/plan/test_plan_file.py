@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from qviz.errors import QvizError
@@ -34,7 +34,6 @@ EXAMPLE = Plan(
 )
 
 
-@settings(deadline=None)
 @given(PLANS)
 def test_every_plan_reads_back_from_json(plan: Plan) -> None:
     text = json.dumps(to_json(plan))

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -47,7 +47,6 @@ def of(metric: ErrorMetric, x: Tensor, q: Tensor, counts: Tensor | None = None) 
     return float(metric(x, q, torch.ones_like(x) if counts is None else counts))
 
 
-@settings(deadline=None)
 @given(st.integers(0, 2**32), st.sampled_from(["int3", "uint4:mse", "int8:full", "int4:channel"]))
 def test_measures_are_those_of_numpy(seed: int, spelling: str) -> None:
     x = torch.randn(3, 50, generator=torch.Generator().manual_seed(seed))
@@ -64,7 +63,6 @@ def test_measures_are_those_of_numpy(seed: int, spelling: str) -> None:
     assert found.max_error == pytest.approx(np.abs(a - b).max(), rel=1e-9)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(-9, 9, width=32), st.integers(0, 4)), min_size=1))
 def test_a_count_is_that_many_values(pairs: list[tuple[float, int]]) -> None:
     repeated = [value for value, count in pairs for _ in range(count)] or [0.0]
@@ -131,7 +129,6 @@ def test_each_channel_is_clipped_by_its_own_grid() -> None:
     assert rows.tolist() == pytest.approx([1.0 + 4.0, 0.5**2 + 1.5**2 + 2.5**2 + 3.5**2])
 
 
-@settings(deadline=None)
 @given(
     st.integers(0, 2**32),
     st.sampled_from(["int8", "int8:full", "int4:full", "uint8", "int16:full", "uint16", "int3:asym",

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -170,7 +170,6 @@ def quantized(draw: st.DrawFn) -> tuple[Tensor, Scaled]:
     return torch.tensor(draw(some)), encode(low, high, scheme, None)
 
 
-@settings(deadline=None)
 @given(quantized())
 def test_laws_of_a_grid(drawn: tuple[Tensor, Scaled]) -> None:
     x, encoding = drawn
@@ -194,7 +193,6 @@ def test_laws_of_a_grid(drawn: tuple[Tensor, Scaled]) -> None:
     assert torch.allclose(outside, torch.cat([encoding.low, encoding.high]), rtol=1e-6, atol=0.0)
 
 
-@settings(deadline=None)
 @given(SCHEMES, st.floats(-1e6, 1e6), st.floats(-1e6, 1e6))
 def test_the_grid_covers_its_range_to_within_half_a_step(
     scheme: Scheme, a: float, b: float

@@ -183,7 +183,7 @@ def test_zero_stays_zero(name: str) -> None:
                 assert int(out.count_nonzero()) == 0, str(scheme)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(
     st.sampled_from([scheme for scheme in CHEAP if scheme.row.integer]),
     st.integers(0, 2**32),
@@ -353,7 +353,7 @@ BOTH = [
 ]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.sampled_from(BOTH), st.integers(0, 2**32))
 def test_a_range_for_every_channel_is_no_worse_than_one(scheme: Scheme, seed: int) -> None:
     x = torch.randn(4, 60, generator=torch.Generator().manual_seed(seed))
@@ -372,7 +372,7 @@ def test_a_range_for_every_channel_is_no_worse_than_one(scheme: Scheme, seed: in
 BLOCK_SCALED = [name for name, row in FORMATS.items() if row.family in ("mx", "nvfp4")]
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(
     st.sampled_from(BLOCK_SCALED),
     st.integers(0, 2**32),

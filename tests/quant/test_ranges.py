@@ -134,7 +134,7 @@ def test_percentiles_of_the_normal_distribution() -> None:
             assert (-low, high) == pytest.approx((two_sided, two_sided), rel=4e-3)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     st.integers(0, 2**32),
     st.sampled_from(["int8", "uint8"]),
@@ -195,7 +195,7 @@ def test_mse_does_not_depend_on_the_unit_of_the_weights(size: float, spelling: s
     torch.testing.assert_close(other.scale.double() / size, one.scale.double(), rtol=0.02, atol=0)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.integers(0, 2**32),
     st.sampled_from(["int3", "int4", "uint4", "int8", "int8:full", "int5:wide"]),

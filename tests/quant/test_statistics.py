@@ -47,7 +47,6 @@ def alike(a: TensorStats, b: TensorStats) -> None:
         torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
 
 
-@settings(deadline=None)
 @given(CHUNKS)
 def test_merging_in_any_order_equals_measuring_all_at_once(
     chunks: list[list[float]],
@@ -62,7 +61,7 @@ def test_merging_in_any_order_equals_measuring_all_at_once(
         alike(merge(reduce(merge, parts[:middle]), reduce(merge, parts[middle:])), whole)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32), st.integers(1, 6), st.integers(0, 2), st.integers(-30, 30))
 def test_merging_batches_per_channel(seed: int, batches: int, axis: int, power: int) -> None:
     generator = torch.Generator().manual_seed(seed)
@@ -204,7 +203,7 @@ def test_channel_histograms_sum_to_the_tensors() -> None:
         assert not torch.equal(stats.channel_bins[a], stats.channel_bins[b])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32), st.lists(st.integers(1, 4), min_size=1, max_size=5))
 def test_the_moving_range_takes_every_sample_in_order(seed: int, sizes: list[int]) -> None:
     x = torch.randn(sum(sizes), 3, 5, generator=torch.Generator().manual_seed(seed))
