@@ -116,7 +116,11 @@ def test_every_layer_of_the_demo_against_runs_with_other_weights(
     rows = rows_up_to(20)
     errors = last_errors(model, feed, rows, encodings)
     runtime, feeds = Runtime(model), feed.chunk(rows).feeds
-    outputs = {layer.index: model.steps[layer.step].outputs[0] for layer in model.layers}
+    outputs = {
+        layer.index: model.steps[layer.step].outputs[0]
+        for layer in model.layers
+        if layer.step is not None
+    }
     weights = {
         layer.index: {
             model.slots[name].value: encodings[name].apply(model.constants[model.slots[name].value])
