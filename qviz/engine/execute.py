@@ -142,12 +142,11 @@ class Executor:
         values: dict[str, Any],
         started: float,
     ) -> None:
-        inputs = [
+        operands = [
             self._operand(step, position, name, encodings, values)
-            for position, name in enumerate(step.inputs)
+            for position, name in enumerate((*step.inputs, *step.captures))
         ]
-        captures = {name: self._value(name, values) for name in step.captures}
-        outputs = self.runtime.run_step(step, inputs, captures)
+        outputs = self.runtime.run_step(step, operands)
         self.steps_run += 1
         for name, value in zip(step.outputs, outputs, strict=False):
             if not name:

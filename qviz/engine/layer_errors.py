@@ -176,25 +176,23 @@ class _Lockstep:
             release(step, uses, values)
 
     def _run_step(self, step: Step, chunk: Chunk, values: dict[str, _Pair]) -> None:
-        inputs = [self._pair(name, values) if name else (None, None) for name in step.inputs]
-        captures = {name: self._pair(name, values) for name in step.captures}
-        exact = {name: value for name, (value, _) in captures.items()}
-        reference = self._outputs(step, [value for value, _ in inputs], exact)
+        names = (*step.inputs, *step.captures)
+        pairs = [self._pair(name, values) if name else (None, None) for name in names]
+        exact = [x for x, _ in pairs]
+        reference = self._outputs(step, exact)
         local = reference
-        if any((step.index, operand) in self._slots for operand in range(len(inputs))):
-            local = self._outputs(step, self._quantized(step, [x for x, _ in inputs]), exact)
+        if any((step.index, operand) in self._slots for operand in range(len(names))):
+            local = self._outputs(step, self._quantized(step, exact))
         accumulated = local
-        if any(x is not q for x, q in (*inputs, *captures.values())):
-            arrived = {name: value for name, (_, value) in captures.items()}
-            operands = self._quantized(step, [q for _, q in inputs])
-            accumulated = self._outputs(step, operands, arrived)
+        if any(x is not q for x, q in pairs):
+            accumulated = self._outputs(step, self._quantized(step, [q for _, q in pairs]))
         if step.index in self._sums:
             _compare(step, chunk, reference, (local, accumulated), self._sums[step.index])
         for name, x, q in zip(step.outputs, reference, accumulated, strict=True):
             values[name] = (x, q)
 
-    def _quantized(self, step: Step, inputs: Sequence[Value]) -> list[Value]:
-        return [self._operand(step, n, value) for n, value in enumerate(inputs)]
+    def _quantized(self, step: Step, operands: Sequence[Value]) -> list[Value]:
+        return [self._operand(step, n, value) for n, value in enumerate(operands)]
 
     def _operand(self, step: Step, operand: int, value: Value) -> Value:
         slot = self._slots.get((step.index, operand))
@@ -204,11 +202,9 @@ class _Lockstep:
             return self._weights[slot.name]
         return self._encodings[slot.name].apply(value)
 
-    def _outputs(
-        self, step: Step, inputs: Sequence[Value], captures: Mapping[str, Value]
-    ) -> tuple[Value, ...]:
+    def _outputs(self, step: Step, operands: Sequence[Value]) -> tuple[Value, ...]:
         self._check()
-        return self._runtime.run_step(step, inputs, captures)
+        return self._runtime.run_step(step, operands)
 
     def _pair(self, name: str, values: Mapping[str, _Pair]) -> _Pair:
         if name in values:

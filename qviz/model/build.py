@@ -13,6 +13,7 @@ from qviz.errors import QvizError
 from qviz.model import passes
 from qviz.model.fold_batch_norm import fold_batch_norm
 from qviz.model.infer_types import infer_types
+from qviz.model.inner_weights import lift_inner_weights
 from qviz.model.model import Model, Step, TensorInfo
 from qviz.model.operators import find_operator
 from qviz.model.slots import find_layers
@@ -26,6 +27,7 @@ _BEFORE_FOLDING = (
     passes.name_values,
     passes.drop_unused,
     passes.lift_constants,
+    lift_inner_weights,
     passes.drop_identities,
     passes.fold_constants,
 )

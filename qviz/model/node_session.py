@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import torch
 from onnx import helper
 
 from qviz.model.model import Step, Value
-from qviz.model.steps import subgraphs
+from qviz.model.steps import inner_nodes
 from qviz.model.tensors import from_numpy, onnx_dtype, to_numpy, torch_dtype, widened
 
 # onnxruntime's Python interface cannot pass these as numpy arrays: they cross its border in a type
@@ -155,7 +155,7 @@ class _Builder:
         )
 
     def _needed_opsets(self, model: ir.Model) -> dict[str, int]:
-        domains = {node.domain for node in _with_inner(self._step.node)}
+        domains = {node.domain for node in (self._step.node, *inner_nodes(self._step.node))}
         imports = dict(model.graph.opset_imports)
         for function in model.functions.values():
             domains |= set(function.opset_imports) | {function.domain}
@@ -238,16 +238,10 @@ def _tensor_type(text: str) -> ir.DataType | None:
 
 def _since_version(step: Step) -> int | None:
     """The oldest opset in which the step and what is inside it mean the same."""
-    nodes = [node for node in _with_inner(step.node) if node.domain == step.domain]
+    every = (step.node, *inner_nodes(step.node))
+    nodes = [node for node in every if node.domain == step.domain]
     try:
         schemas = [onnx.defs.get_schema(n.op_type, step.version, n.domain) for n in nodes]
     except onnx.defs.SchemaError:
         return None
     return max(int(schema.since_version) for schema in schemas)
-
-
-def _with_inner(node: ir.Node) -> Iterator[ir.Node]:
-    yield node
-    for graph in subgraphs(node):
-        for child in graph:
-            yield from _with_inner(child)

@@ -1,6 +1,7 @@
 """Rewrites of the graph that keep its outputs: each takes a graph and says whether it changed it.
 
-A pass works on the main graph in place; subgraphs of If, Loop and Scan stay as they are.
+A pass works on the main graph in place; subgraphs of If, Loop and Scan stay as they are, but for
+their weights (inner_weights.py).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ Pass = Callable[[ir.Model], tuple[ir.Model, bool]]
 # A folded constant may not be larger than this, unless it is no larger than what it is made from.
 _FOLDED_BYTES = 64 << 20
 _GROWS = {"ConstantOfShape", "Expand", "Tile"}  # their last input says how large the result is
-_NEVER_FOLDED = {
+NEVER_FOLDED = {
     "Bernoulli",
     "Multinomial",
     "RandomNormal",
@@ -185,7 +186,7 @@ def _constant(value: ir.Value | None, known: dict[ir.Value, Value]) -> Value:
 
 def _foldable(node: ir.Node, known: dict[ir.Value, Value]) -> bool:
     """Whether the node reads constants only and always gives the same."""
-    if node.op_type in _NEVER_FOLDED or any(value.is_graph_output() for value in node.outputs):
+    if node.op_type in NEVER_FOLDED or any(value.is_graph_output() for value in node.outputs):
         return False
     given = [value for value in node.inputs if value is not None]
     ready = all(value in known or value.is_initializer() for value in given)
@@ -209,11 +210,17 @@ def _replace_by_constant(graph: ir.Model, value: ir.Value, tensor: torch.Tensor)
     """Make an initializer of this tensor, under the value's name, and let everyone read it."""
     name = value.name or ""
     value.name = f"{name}::folded"
+    constant = add_constant(graph, name, tensor)
+    value.replace_all_uses_with(constant)
+    return constant
+
+
+def add_constant(graph: ir.Model, name: str, tensor: torch.Tensor) -> ir.Value:
+    """A new initializer of the main graph."""
     held = to_onnx(tensor, name)
     constant = ir.Value(name=name, const_value=held, shape=ir.Shape(tensor.shape))
     constant.dtype = held.dtype
     graph.graph.register_initializer(constant)
-    value.replace_all_uses_with(constant)
     return constant
 
 

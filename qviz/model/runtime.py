@@ -40,11 +40,11 @@ class Runtime:
         }
         return tuple(sorted(lacking | self._runner.fallen_back))
 
-    def run_step(
-        self, step: Step, inputs: Sequence[Value], captures: Mapping[str, Value] | None = None
-    ) -> tuple[Value, ...]:
-        """Outputs of one step for inputs aligned with `step.inputs`, None for absent ones."""
-        return self._runner.run(step, inputs, captures or {})
+    def run_step(self, step: Step, operands: Sequence[Value]) -> tuple[Value, ...]:
+        """Outputs of one step for its inputs, None for absent ones, and then its captures."""
+        count = len(step.inputs)
+        captures = dict(zip(step.captures, operands[count:], strict=True))
+        return self._runner.run(step, operands[:count], captures)
 
     def run(
         self,
@@ -70,12 +70,11 @@ class Runtime:
 
         for step in self._model.steps:
             inputs = [read(name) for name in step.inputs]
-            captures = {name: read(name) for name in step.captures}
-            outputs = self.run_step(step, inputs, captures)
+            outputs = self.run_step(step, [*inputs, *map(read, step.captures)])
             values.update({n: v for n, v in zip(step.outputs, outputs, strict=True) if n})
             if observe is not None:
                 observe(step, inputs, outputs)
-            del inputs, captures, outputs
+            del inputs, outputs
             for name in self._last_use[step.index]:
                 if name not in wanted:
                     values.pop(name, None)

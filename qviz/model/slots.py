@@ -8,7 +8,9 @@ from typing import Literal
 
 import torch
 
+from qviz.model.layer_kinds import LayerKind, Operand, layer_kind
 from qviz.model.model import Step
+from qviz.model.steps import inner_nodes, make_step
 from qviz.model.tensors import is_float
 
 Role = Literal["weight", "input"]
@@ -16,7 +18,10 @@ Role = Literal["weight", "input"]
 
 @dataclass(frozen=True)
 class Slot:
-    """One tensor use that can carry a quantizer: operand number `operand` of a layer's step."""
+    """One tensor use that can carry a quantizer: operand number `operand` of a layer's step.
+
+    Operands are a step's inputs, then its captures: what the bodies of an If or Loop read.
+    """
 
     name: str  # "conv1.weight", "conv1.input"; a second one of its role adds its operand's name
     layer: int
@@ -29,7 +34,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class Layer:
-    """A step that a plan can quantize."""
+    """A step that a plan can quantize, or one in the body of the If, Loop or Scan `step`."""
 
     index: int
     name: str
@@ -41,23 +46,6 @@ class Layer:
     parameters: int  # elements of its constant operands, biases included
 
 
-@dataclass(frozen=True)
-class _Operand:
-    """How one input position of an operator is quantized."""
-
-    position: int
-    suffix: str
-    weight_axis: int | None  # channel axis when the operand is constant
-    input_axis: int | None  # channel axis when it is computed
-
-
-@dataclass(frozen=True)
-class _LayerKind:
-    data: _Operand
-    weights: tuple[_Operand, ...]
-    bias: int | None
-
-
 def find_layers(
     steps: Iterable[Step],
     constants: Mapping[str, torch.Tensor],
@@ -67,106 +55,103 @@ def find_layers(
     """The layers and slots of a graph; ranks and dtypes hold what is known of computed values."""
     layers: list[Layer] = []
     slots: dict[str, Slot] = {}
-    for step in steps:
-        kind = _kind(step)
-        if kind is None:
-            continue
-        found = tuple(_slots_of(step, kind, len(layers), constants, ranks, dtypes))
-        if step.op == "Gather" and not any(slot.role == "weight" for slot in found):
-            continue
-        if not found:
-            continue
-        slots.update({slot.name: slot for slot in found})
-        layers.append(_layer(step, kind, len(layers), found, constants))
+    for place in _places(steps):
+        found = tuple(_slots_of(place, len(layers), constants, ranks, dtypes))
+        if found:
+            slots.update({slot.name: slot for slot in found})
+            layers.append(_layer(place, len(layers), found, constants))
     return tuple(layers), slots
 
 
-def _kind(step: Step) -> _LayerKind | None:
-    if step.domain != "":
-        return None
-    match step.op:
-        case "Conv":
-            return _LayerKind(_Operand(0, "X", None, 1), (_Operand(1, "W", 0, 0),), 2)
-        case "ConvTranspose":
-            return _LayerKind(_Operand(0, "X", None, 1), (_Operand(1, "W", 1, 1),), 2)
-        case "Gemm":
-            return _gemm(step)
-        case "MatMul":
-            return _LayerKind(_Operand(0, "A", -2, -1), (_Operand(1, "B", -1, -1),), None)
-        case "LSTM" | "GRU" | "RNN":
-            recurrent = (_Operand(1, "W", 1, 1), _Operand(2, "R", 1, 1))
-            return _LayerKind(_Operand(0, "X", None, -1), recurrent, 3)
-        case "Gather":
-            return _LayerKind(_Operand(0, "data", 0, None), (), None)
-    return None
+@dataclass(frozen=True)
+class _Place:
+    """A step that multiplies: one of the graph, or one in the body of an If, Loop or Scan."""
+
+    step: Step  # the step itself
+    kind: LayerKind
+    outer: Step  # the graph's own step, which holds it
+
+    def operand(self, position: int) -> int | None:
+        """The position among the outer step's inputs and captures; None where it is not there."""
+        name = self.step.inputs[position] if position < len(self.step.inputs) else ""
+        if self.step is self.outer:
+            return position if name else None
+        if name not in self.outer.captures:
+            return None
+        return len(self.outer.inputs) + self.outer.captures.index(name)
 
 
-def _gemm(step: Step) -> _LayerKind:
-    rows_first = not step.attributes.get("transA", 0)
-    columns = 0 if step.attributes.get("transB", 0) else 1
-    data = _Operand(0, "A", 0 if rows_first else 1, 1 if rows_first else 0)
-    return _LayerKind(data, (_Operand(1, "B", columns, columns),), 2)
+def _places(steps: Iterable[Step]) -> Iterator[_Place]:
+    for step in steps:
+        for inner in (step, *_inner_steps(step)):
+            kind = layer_kind(inner)
+            if kind is not None:
+                yield _Place(inner, kind, step)
+
+
+def _inner_steps(step: Step) -> Iterator[Step]:
+    """Steps of the bodies inside a step, at any depth, under the step's name and theirs."""
+    for number, node in enumerate(inner_nodes(step.node)):
+        inner = make_step(number, node, {})
+        yield replace(inner, name=f"{step.name}/{inner.name}")
 
 
 def _slots_of(
-    step: Step,
-    kind: _LayerKind,
+    place: _Place,
     layer: int,
     constants: Mapping[str, torch.Tensor],
     ranks: Mapping[str, int],
     dtypes: Mapping[str, torch.dtype],
 ) -> Iterator[Slot]:
-    """The slots of one step, weights first; none when it does not multiply floats."""
+    """The slots of one layer, weights first; none when it does not multiply floats."""
     used: set[Role] = set()
-    operands = [*kind.weights, kind.data]
+    operands = place.kind.operands
     found = [
         slot
         for operand in operands
-        if (slot := _slot(step, operand, layer, constants, ranks, dtypes)) is not None
+        if (slot := _slot(place, operand, layer, constants, ranks, dtypes)) is not None
     ]
-    if len(found) < len(operands):
+    inside = place.step is not place.outer
+    if inside:  # what a body computes is not seen from outside
+        found = [slot for slot in found if slot.role == "weight"]
+    elif len(found) < len(operands):
         return
-    if step.op == "Gather" and found[0].role != "weight":
+    if place.kind.constant_first and any(slot.role != "weight" for slot in found):
         return
+    suffixes = {place.operand(operand.position): operand.suffix for operand in operands}
     for slot in sorted(found, key=lambda slot: (slot.role != "weight", slot.operand)):
         if slot.role in used:
-            suffix = next(o.suffix for o in operands if o.position == slot.operand)
-            yield replace(slot, name=f"{slot.name}.{suffix}")
+            yield replace(slot, name=f"{slot.name}.{suffixes[slot.operand]}")
         else:
             used.add(slot.role)
             yield slot
 
 
 def _slot(
-    step: Step,
-    operand: _Operand,
+    place: _Place,
+    operand: Operand,
     layer: int,
     constants: Mapping[str, torch.Tensor],
     ranks: Mapping[str, int],
     dtypes: Mapping[str, torch.dtype],
 ) -> Slot | None:
     """The slot of one operand; None when it is absent or known not to hold floats."""
-    value = step.inputs[operand.position] if operand.position < len(step.inputs) else ""
-    if not value:
+    step, position = place.step, place.operand(operand.position)
+    if position is None:
         return None
+    value = step.inputs[operand.position]
     constant = constants.get(value)
     if constant is None:
         dtype = dtypes.get(value)
         if dtype is not None and not dtype.is_floating_point:
             return None
         axis = _axis(operand.input_axis, ranks.get(value))
-        return Slot(
-            f"{step.name}.input", layer, "input", value, operand.position, axis, f"input:{value}"
-        )
-    if not is_float(constant) or (step.op == "Gather" and constant.dim() != 2):
+        return Slot(f"{step.name}.input", layer, "input", value, position, axis, f"input:{value}")
+    if not is_float(constant) or (place.kind.constant_first and constant.dim() != 2):
         return None
-    axis = _axis(operand.weight_axis, constant.dim())
-    if step.op in ("Conv", "ConvTranspose") and operand.position == 0:
-        axis = 1
-    if step.op == "MatMul" and constant.dim() < 2:
-        axis = None
+    axis = _axis(operand.weight_axis, constant.dim()) if constant.dim() > 1 else None
     group = f"weight:{value}:{axis}"
-    return Slot(f"{step.name}.weight", layer, "weight", value, operand.position, axis, group)
+    return Slot(f"{step.name}.weight", layer, "weight", value, position, axis, group)
 
 
 def _axis(axis: int | None, rank: int | None) -> int | None:
@@ -176,20 +161,17 @@ def _axis(axis: int | None, rank: int | None) -> int | None:
 
 
 def _layer(
-    step: Step,
-    kind: _LayerKind,
-    index: int,
-    slots: tuple[Slot, ...],
-    constants: Mapping[str, torch.Tensor],
+    place: _Place, index: int, slots: tuple[Slot, ...], constants: Mapping[str, torch.Tensor]
 ) -> Layer:
+    step, position = place.step, place.kind.bias
     weights = [constants[slot.value] for slot in slots if slot.role == "weight"]
-    bias = step.inputs[kind.bias] if kind.bias is not None and kind.bias < len(step.inputs) else ""
+    bias = step.inputs[position] if position is not None and position < len(step.inputs) else ""
     has_bias = bias in constants
     return Layer(
         index=index,
         name=step.name,
         op=step.op,
-        step=step.index,
+        step=place.outer.index,
         slots=tuple(slot.name for slot in slots),
         bias=bias if has_bias else None,
         weight_shape=tuple(weights[0].shape) if weights else (),

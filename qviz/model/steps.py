@@ -62,6 +62,14 @@ def subgraphs(node: ir.Node) -> Iterator[ir.Graph]:
             yield from attr.as_graphs()
 
 
+def inner_nodes(node: ir.Node) -> Iterator[ir.Node]:
+    """Every node of the graphs held in the node, at any depth."""
+    for graph in subgraphs(node):
+        for child in graph:
+            yield child
+            yield from inner_nodes(child)
+
+
 def captured(node: ir.Node) -> Iterator[ir.Value]:
     """Values of outer graphs that the node's subgraphs read."""
     for graph in subgraphs(node):

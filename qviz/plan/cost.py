@@ -127,9 +127,9 @@ def count_macs(model: Model, shapes: Shapes) -> dict[int, int]:
 
 
 def _macs(model: Model, layer: Layer, shapes: Shapes) -> int:
-    if layer.step is None:
+    step = None if layer.step is None else model.steps[layer.step]
+    if step is None or step.op != layer.op:  # no graph; or inside a body, whose shapes are not seen
         return 0
-    step = model.steps[layer.step]
     operands = [
         tuple(model.constants[name].shape) if name in model.constants else shapes.get(name)
         for name in step.inputs[:3]

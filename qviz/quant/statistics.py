@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ HALF = 4096
 FINEST = -126  # exponent of the narrowest bin: 2**126 and 2**-126 are both float32
 CHANNEL_HALF = 128
 CACHE_VALUES = 1 << 17  # values binned at a time, so that their indices stay in cache
+BLOCK_VALUES = 1 << 20  # values widened at a time, so that a large tensor is never copied whole
 CHANNEL_HISTOGRAM_LIMIT = 2048  # channels; beyond it, per-channel histograms cost too much memory
 SAMPLE_VALUES = 1 << 15  # of an activation, kept as they lie for formats with block scales
 AVERAGING = 0.01  # torch's and onnxruntime's averaging constant
@@ -166,26 +168,29 @@ def measure(
     if axis is not None:
         axis = axis % x.ndim if x.ndim else None
     rows = _rows(x, axis)
-    source = None
-    if keep:
-        source = (lambda: rows) if keep is True else (lambda: _rows(keep(), axis))
-    exponent = _exponent(_largest(rows))
-    zeros = rows.numel() - int(torch.count_nonzero(rows))
-    bins, sums = _histogram(rows, exponent)
-    bins[HALF] -= zeros
-    wide = rows.double()
+    source: Callable[[], Tensor] | None = None
+    if keep is True:
+        rows = _exact(rows)
+        source = rows.detach
+    elif keep:
+        source = partial(_read_exact, keep, axis)
+    moments = _moments(rows)
+    exponent = _exponent(moments.largest)
+    bins, sums = _histogram(rows, exponent, moments.finite)
+    bins[HALF] -= moments.zeros
+    counted = not keep and axis is not None
     return TensorStats(
         axis=axis,
         count=rows.numel(),
-        zeros=zeros,
-        minimum=rows.amin(1).double(),
-        maximum=rows.amax(1).double(),
-        mean=wide.mean(1),
-        square=wide.square_().mean(1),
+        zeros=moments.zeros,
+        minimum=moments.minimum.double(),
+        maximum=moments.maximum.double(),
+        mean=moments.sums / rows.shape[1],
+        square=moments.squares / rows.shape[1],
         exponent=exponent,
         bins=bins,
         sums=sums,
-        channel_bins=None if keep or axis is None else _channel_bins(rows, exponent),
+        channel_bins=_channel_bins(rows, exponent, moments.finite) if counted else None,
         source=source,
         moving=None if keep else _moving(x),
         sample=None if keep else _sample(x, axis),
@@ -193,14 +198,71 @@ def measure(
 
 
 def _rows(x: Tensor, axis: int | None) -> Tensor:
-    """[channels, n] float32, finite; shares memory with `x` where it can."""
-    rows = x.detach().float()
+    """[channels, n] of the tensor's own type; shares memory with `x` where it can."""
+    rows = x.detach()
     rows = rows.reshape(1, -1) if axis is None else rows.unsqueeze(-1).movedim(axis, 0).flatten(1)
     if rows.numel() == 0:
         rows = rows.new_zeros((max(rows.shape[0], 1), 1))
-    if not math.isfinite(_largest(rows)):
-        rows = torch.where(rows.isfinite(), rows, 0.0)
-    return rows.contiguous()
+    return rows
+
+
+def _exact(rows: Tensor) -> Tensor:
+    """The rows as contiguous float32, finite; the same memory where they are that already."""
+    rows = rows.float().contiguous()
+    return rows if math.isfinite(_largest(rows)) else _finite(rows)
+
+
+def _read_exact(read: Callable[[], Tensor], axis: int | None) -> Tensor:
+    return _exact(_rows(read(), axis))
+
+
+def _finite(values: Tensor) -> Tensor:
+    return torch.where(values.isfinite(), values, 0.0)
+
+
+def _blocks(rows: Tensor) -> Iterator[tuple[int, Tensor]]:
+    """(first row, block of float32) in the order of the values: whole rows, or parts of one."""
+    height = max(1, BLOCK_VALUES // rows.shape[1])
+    for first in range(0, len(rows), height):
+        for part in rows[first : first + height].split(BLOCK_VALUES, dim=1):
+            yield first, part.float()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Moments:
+    """What one pass over the rows finds; tensors are [channels]."""
+
+    minimum: Tensor  # float32
+    maximum: Tensor
+    sums: Tensor  # float64
+    squares: Tensor
+    zeros: int
+    finite: bool  # whether all values were
+
+    @property
+    def largest(self) -> float:
+        return max(-float(self.minimum.min()), float(self.maximum.max()))
+
+
+def _moments(rows: Tensor) -> _Moments:
+    """Range, sums and zeros of every row, a block at a time; values that are not finite are 0."""
+    channels = len(rows)
+    minimum, maximum = torch.full((channels,), math.inf), torch.full((channels,), -math.inf)
+    sums, squares = torch.zeros(2, channels, dtype=torch.float64)
+    zeros, finite = 0, True
+    for first, given in _blocks(rows):
+        block, low, high = given, given.amin(1), given.amax(1)
+        if not bool(low.isfinite().all() & high.isfinite().all()):
+            finite, block = False, _finite(given)
+            low, high = block.amin(1), block.amax(1)
+        here = slice(first, first + len(block))
+        torch.minimum(minimum[here], low, out=minimum[here])
+        torch.maximum(maximum[here], high, out=maximum[here])
+        zeros += block.numel() - int(torch.count_nonzero(block))
+        wide = block.double()
+        sums[here] += wide.sum(1)
+        squares[here] += wide.square_().sum(1)
+    return _Moments(minimum, maximum, sums, squares, zeros, finite)
 
 
 def _moving(x: Tensor) -> MovingRange | None:
@@ -245,24 +307,26 @@ def _bin_of(values: Tensor, exponent: int) -> Tensor:
     return (values * 2.0**-exponent).floor_().to(torch.int64).add_(HALF).clamp_(0, 2 * HALF - 1)
 
 
-def _histogram(rows: Tensor, exponent: int) -> tuple[Tensor, Tensor]:
+def _histogram(rows: Tensor, exponent: int, finite: bool) -> tuple[Tensor, Tensor]:
     """How many values every bin holds, and their sum, a cacheful of values at a time."""
     bins = torch.zeros(2 * HALF, dtype=torch.int64)
     sums = torch.zeros(2 * HALF, dtype=torch.float64)
-    for part in rows.reshape(-1).split(CACHE_VALUES):
-        index = _bin_of(part, exponent)
-        bins += torch.bincount(index, minlength=2 * HALF)
-        sums.scatter_add_(0, index, part.double())
+    for _, block in _blocks(rows):
+        for part in (block if finite else _finite(block)).reshape(-1).split(CACHE_VALUES):
+            index = _bin_of(part, exponent)
+            bins += torch.bincount(index, minlength=2 * HALF)
+            sums.scatter_add_(0, index, part.double())
     return bins, sums
 
 
-def _channel_bins(rows: Tensor, exponent: int) -> Tensor | None:
+def _channel_bins(rows: Tensor, exponent: int, finite: bool) -> Tensor | None:
     """The counts of every channel, as many whole channels at a time as fit the cache."""
     if len(rows) > CHANNEL_HISTOGRAM_LIMIT:
         return None
     width = 2 * CHANNEL_HALF
     parts = []
-    for part in rows.split(max(1, CACHE_VALUES // rows.shape[1])):
+    for given in rows.split(max(1, CACHE_VALUES // rows.shape[1])):
+        part = given.float() if finite else _finite(given.float())
         index = _bin_of(part, exponent).div_(HALF // CHANNEL_HALF, rounding_mode="floor")
         index += torch.arange(len(part)).unsqueeze(1) * width
         parts.append(torch.bincount(index.flatten(), minlength=len(part) * width))

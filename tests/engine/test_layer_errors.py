@@ -351,11 +351,9 @@ def test_cancelling_stops_between_operators(mlp: Path, mlp_samples: Path) -> Non
     ran: list[str] = []
 
     class Recorded(Runtime):
-        def run_step(
-            self, step: Step, inputs: Sequence[Value], captures: Mapping[str, Value] | None = None
-        ) -> tuple[Value, ...]:
+        def run_step(self, step: Step, operands: Sequence[Value]) -> tuple[Value, ...]:
             ran.append(step.name)
-            return super().run_step(step, inputs, captures)
+            return super().run_step(step, operands)
 
     work = layer_errors(
         model,
@@ -391,10 +389,8 @@ def test_values_are_freed_after_their_last_use(write_model: Write, tmp_path: Pat
     alive: list[int] = []
 
     class Watched(Runtime):
-        def run_step(
-            self, step: Step, inputs: Sequence[Value], captures: Mapping[str, Value] | None = None
-        ) -> tuple[Value, ...]:
-            found = super().run_step(step, inputs, captures)
+        def run_step(self, step: Step, operands: Sequence[Value]) -> tuple[Value, ...]:
+            found = super().run_step(step, operands)
             outputs.extend(weakref.ref(v) for v in found if isinstance(v, torch.Tensor))
             alive.append(sum(output() is not None for output in outputs))
             return found
