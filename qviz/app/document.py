@@ -9,6 +9,7 @@ from qviz.app.details import SlotDetails
 from qviz.data.parts import Part, Split
 from qviz.data.samples import Samples
 from qviz.engine.layer_errors import LayerError
+from qviz.errors import QvizError
 from qviz.model.model import Model
 from qviz.model.parity import Parity
 from qviz.plan.plan import Plan
@@ -51,3 +52,11 @@ class Findings:
     calibrated: int = 0  # calibration samples streamed so far
     calibrating: int = 0  # of how many
     calibration_done: bool = False
+
+
+def known_part(part: str) -> Part:
+    """A part that can be scored; raises QvizError for any other word."""
+    for known in PARTS:
+        if known == part:
+            return known
+    raise QvizError(f"part '{part}'", "there is no such part", "Use tune, all or confirm")

@@ -8,6 +8,7 @@ from qviz.app.channels import channels_view
 from qviz.app.details import details_of
 from qviz.app.document import Document, Findings
 from qviz.app.form import empty_form, scheme_form
+from qviz.app.opening import Opening
 from qviz.app.present import (
     completions,
     document_view,
@@ -30,7 +31,6 @@ from qviz.app.views import (
     SchemeForm,
     Strip,
 )
-from qviz.app.work import Work
 from qviz.engine.memo import Memo
 from qviz.errors import QvizError
 from qviz.model.model import Model
@@ -39,7 +39,7 @@ from qviz.plan.plan import Plan
 from qviz.quant.scheme import Scheme
 
 
-class Reading(Work):
+class Reading(Opening):
     """The questions a Session answers; all of them fast enough for a frame. Use `Session`."""
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from qviz.data.parts import Part
 from qviz.engine.evaluate import Evaluation
+from qviz.errors import QvizError
 
 ScoreKey = tuple[str, Part, int | None]  # plan key, part, limit
 
@@ -40,3 +41,10 @@ class Scores:
     def is_current(self, key: ScoreKey) -> bool:
         """Whether what is shown was scored under this very plan, part and limit."""
         return self._shown_key == key
+
+
+def checked_limit(limit: int | None) -> int | None:
+    """How many samples to score at most; raises QvizError for none."""
+    if limit is not None and limit < 1:
+        raise QvizError(f"limit {limit}", "no sample would be scored", "Use at least 1")
+    return limit

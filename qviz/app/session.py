@@ -12,9 +12,9 @@ from importlib import metadata
 from pathlib import Path
 
 from qviz.app import edits
+from qviz.app.document import known_part
 from qviz.app.reading import Reading
 from qviz.app.views import Message
-from qviz.app.work import known_part
 from qviz.plan.plan import Plan, Rule, parse_setting, write_plan
 from qviz.quant.spelling import parse_scheme
 

@@ -1,0 +1,176 @@
+"""Measuring: calibration, evaluation, errors of the layers, and details of what is looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import replace
+
+from qviz.app.details import DetailsFound
+from qviz.app.document import known_part
+from qviz.app.findings import learn
+from qviz.app.jobs import Job, Post
+from qviz.app.pipelines import (
+    OutputsMeasured,
+    SlotMeasured,
+    WeightsMeasured,
+    calibrate_inputs,
+    evaluate_plan,
+    measure_outputs,
+)
+from qviz.app.scores import checked_limit
+from qviz.app.state import State, complaint
+from qviz.app.watching import Watching
+from qviz.data.parts import Part
+from qviz.engine.calibrate import Calibration
+from qviz.engine.evaluate import Evaluation
+from qviz.errors import QvizError
+
+
+class Measuring(State):
+    """Keeps the findings and the number up to date with the document. Use `Session`."""
+
+    def __init__(
+        self,
+        post: Post | None = None,
+        *,
+        part: Part = "all",
+        seed: int = 0,
+        limit: int | None = None,
+        memo_budget: int | None = None,
+        progress: Callable[[Job], None] | None = None,
+    ) -> None:
+        """`post` runs a function on the owner's thread soon; without it, work runs in the call."""
+        super().__init__(
+            post, part=part, seed=seed, limit=limit, memo_budget=memo_budget, progress=progress
+        )
+        self._watching = Watching(self._lanes["details"], self._measured, self._say_failed)
+
+    def _measured(self, payload: object) -> None:
+        """Take what was measured."""
+        match payload:
+            case Evaluation():
+                self._scores.show(self._score_key(), payload)
+                self._changed("strip")
+            case DetailsFound():
+                self._findings = learn(self._findings, payload)
+                self._changed("distribution")
+            case OutputsMeasured():
+                self._findings = learn(self._findings, payload)
+                self._changed("rows")
+            case WeightsMeasured() | Calibration() | SlotMeasured():
+                self._findings = learn(self._findings, payload)
+                self._changed("rows", "distribution")
+
+    def _calibrate(self) -> None:
+        executor, document, findings = self._executor, self._document, self._findings
+        if executor is None or document.samples is None:
+            return
+        self._lanes["calibrate"].restart(
+            "Calibrating",
+            lambda token: calibrate_inputs(executor, document, findings, token),
+            self._measured,
+            self._work_failed,
+            self._calibration_finished,
+        )
+
+    def _calibration_finished(self) -> None:
+        self._findings = replace(self._findings, calibration_done=True)
+        self._evaluate()  # before anyone looks: nothing was stopped in between
+        self._changed("rows", "distribution", "strip")
+
+    def _evaluate(self) -> None:
+        """Start scoring the plan, unless its number is known or nothing is open.
+
+        A calibration that was stopped is taken up again first.
+        """
+        if not self._live:
+            return
+        stopped = self._document.samples is not None and not self._findings.calibration_done
+        if stopped and self._idle("open") and self._idle("calibrate"):
+            self._calibrate()
+        self._start_evaluation()
+        self._watching.measure(self._document, self._findings)
+
+    def watch(self, slots: Collection[str]) -> None:
+        """Say which slots are looked at: they are measured first, and in detail."""
+        model = self._document.model
+        if model is not None:
+            self._watching.watch(model, slots)
+            self._watching.measure(self._document, self._findings)
+
+    def _know_details(self, slot: str) -> None:
+        """Without lanes, details are found when they are asked for."""
+        if not self._live:
+            self._watching.watch(self._require_model(), [slot])
+            self._watching.measure(self._document, self._findings)
+
+    def _start_evaluation(self) -> None:
+        executor, document, findings = self._executor, self._document, self._findings
+        if executor is None:
+            return
+        if self._scores.recall(self._score_key()):
+            self._lanes["evaluate"].cancel()
+            self._changed("strip", "rows", "distribution")
+            self._measure_outputs()
+            return
+        self._lanes["layers"].cancel()
+        limit, first = self._limit, self._watching.groups
+        self._scores.failure = ""
+        self._lanes["evaluate"].restart(
+            "Evaluating",
+            lambda token: evaluate_plan(executor, document, findings, first, token, limit),
+            self._measured,
+            self._work_failed,
+            self._evaluation_finished,
+        )
+
+    def _evaluation_finished(self) -> None:
+        self._changed("strip", "rows")
+        self._measure_outputs()
+
+    def _measure_outputs(self) -> None:
+        """Follow the plan's errors from layer to layer, unless they are known."""
+        executor, document, findings = self._executor, self._document, self._findings
+        if executor is None or document.plan.key in findings.outputs:
+            self._lanes["layers"].cancel()
+            return
+        self._lanes["layers"].restart(
+            "Following errors through the layers",
+            lambda token: measure_outputs(executor, document, findings, token),
+            self._measured,
+            self._say_failed,
+            lambda: None,
+        )
+
+    def _say_failed(self, error: Exception) -> None:
+        self._say(complaint(error))
+
+    def _work_failed(self, error: Exception) -> None:
+        """The last good number stays, greyed; the strip says what failed."""
+        message = complaint(error)
+        self._scores.failure = message.text
+        self._say(message)
+        self._changed("strip")
+
+    def evaluate(self, part: Part | None = None, limit: int | None = None) -> Evaluation:
+        """Score the plan now and return the number; for notebooks and the command line.
+
+        `part` and `limit` (samples to score at most) stay chosen for later calls.
+
+        Raises:
+            QvizError: nothing is open, or the samples and the model do not fit.
+        """
+        if self._live:
+            raise QvizError("evaluate", "this session works in the background", "Read strip()")
+        self._require_model()
+        if self._document.samples is None:
+            raise QvizError(
+                "samples", "there are none to evaluate on", "Open some with samples=FILE"
+            )
+        if part is not None:
+            self._document = replace(self._document, part=known_part(part))
+        self._limit = self._limit if limit is None else checked_limit(limit)
+        self._start_evaluation()
+        if self._scores.shown is None or not self._scores.is_current(self._score_key()):
+            raise QvizError("evaluate", "no sample was scored", "Open samples first")
+        return self._scores.shown

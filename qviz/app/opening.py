@@ -1,0 +1,132 @@
+"""Opening: a model, samples for it, a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from qviz.app.document import Document, Findings
+from qviz.app.findings import forget_inputs, learn
+from qviz.app.history import History
+from qviz.app.measuring import Measuring
+from qviz.app.pipelines import FloatChecked, ModelRead, SamplesRead, open_model, open_samples
+from qviz.app.scores import Scores
+from qviz.app.state import complaint
+from qviz.app.views import Message
+from qviz.data.bundled import demo_model, demo_samples
+from qviz.engine.execute import Executor
+from qviz.errors import QvizError
+from qviz.plan.plan import Plan, check_plan, read_plan
+
+EVERYTHING = frozenset({"document", "rows", "distribution", "strip", "jobs", "messages"})
+
+
+class Opening(Measuring):
+    """Opens files and makes them the document. Use `Session`."""
+
+    def open_demo(self) -> None:
+        """Open the bundled model and its samples."""
+        self.open(demo_model(), demo_samples())
+
+    def open(
+        self, model: str | Path, samples: str | Path | None = None, plan: str | Path | None = None
+    ) -> None:
+        """Open a model, then samples and a plan if given. What is open stays if it fails."""
+        path = Path(model)
+
+        def finished() -> None:
+            if plan is not None:
+                self._guarded(lambda: self._take_plan(Path(plan)))
+            if samples is not None:
+                self.open_samples(samples)
+            else:
+                self._evaluate()
+
+        self._lanes["open"].restart(
+            f"Opening {path.name}",
+            lambda token: open_model(path, token),
+            self._opened,
+            self._opening_failed,
+            finished,
+        )
+
+    def open_samples(self, samples: str | Path) -> None:
+        """Open samples for the model that is open."""
+        model, findings = self._require_model(), self._findings
+        path = Path(samples)
+        seed = self._document.seed
+        self._lanes["open"].restart(
+            f"Opening {path.name}",
+            lambda token: open_samples(path, model, seed, findings, token),
+            self._opened,
+            self._opening_failed,
+            self._calibrate,
+        )
+
+    def _opening_failed(self, error: Exception) -> None:
+        self._say(complaint(error))
+        self._evaluate()  # what was open goes on where it was interrupted
+
+    def _guarded(self, action: Callable[[], object]) -> None:
+        """Run something after opening; with lanes its error becomes a message."""
+        if not self._live:
+            action()
+            return
+        try:
+            action()
+        except QvizError as error:
+            self._opening_failed(error)
+
+    def _take_plan(self, path: Path) -> Plan:
+        """Read a plan, see that it fits the model, and make it the document's."""
+        plan = read_plan(path)
+        self._check(plan)
+        self._document = replace(
+            self._document, plan=plan, plan_path=str(path), saved_plan=plan.key
+        )
+        self._changed("document", "rows", "distribution", "strip")
+        return plan
+
+    def _check(self, plan: Plan) -> None:
+        model = self._require_model()
+        check_plan(plan, model.slots, {layer.index: layer.name for layer in model.layers})
+
+    def _opened(self, payload: object) -> None:
+        """Take what opening found."""
+        match payload:
+            case ModelRead():
+                self._model_read(payload)
+            case SamplesRead():
+                self._samples_read(payload)
+            case FloatChecked():
+                self._findings = learn(self._findings, payload)
+                self._changed("rows", "distribution")
+                self._float_checked(payload)
+            case _:
+                self._measured(payload)
+
+    def _model_read(self, read: ModelRead) -> None:
+        self._stop_measuring()
+        old = self._document
+        self._document = Document(model=read.model, part=old.part, seed=old.seed)
+        self._memo.clear()
+        self._executor = Executor(read.model, self._memo)
+        self._findings = Findings()
+        self._history, self._scores = History(), Scores()
+        for note in read.model.notes:
+            self._say(Message("info", note))
+        self._changed(*EVERYTHING)
+
+    def _samples_read(self, read: SamplesRead) -> None:
+        self._stop_measuring()
+        self._memo.clear()
+        self._document = replace(self._document, samples=read.samples, split=read.split)
+        self._findings = forget_inputs(self._findings, self._require_model())
+        self._scores = Scores()
+        self._changed(*EVERYTHING)
+
+    def _float_checked(self, checked: FloatChecked) -> None:
+        if checked.parity is not None and not checked.parity.ok:
+            self._say(Message("warning", checked.parity.text))
+        self._changed("document", "strip")

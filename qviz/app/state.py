@@ -1,0 +1,117 @@
+"""State: what a Session holds, the lanes that fill it, and who is told when it changes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+
+import torch
+
+from qviz.app.document import Document, Findings
+from qviz.app.history import History
+from qviz.app.jobs import InlineLane, Job, Lane, Post, ThreadLane
+from qviz.app.scores import ScoreKey, Scores, checked_limit
+from qviz.app.views import Message
+from qviz.data.parts import Part
+from qviz.engine.execute import Executor
+from qviz.engine.memo import Memo
+from qviz.errors import QvizError
+from qviz.model.model import Model
+from qviz.plan.cost import Cost
+from qviz.plan.plan import Plan
+from qviz.quant.scheme import Scheme
+
+Listener = Callable[[frozenset[str]], None]
+
+
+class State:
+    """The document, its findings, scores and messages. Use `Session`."""
+
+    def __init__(
+        self,
+        post: Post | None = None,
+        *,
+        part: Part = "all",
+        seed: int = 0,
+        limit: int | None = None,
+        memo_budget: int | None = None,
+        progress: Callable[[Job], None] | None = None,
+    ) -> None:
+        """`post` runs a function on the owner's thread soon; without it, work runs in the call."""
+        self._listeners: list[Listener] = []
+        self._document = Document(part=part, seed=seed)
+        self._findings = Findings()
+        self._history = History()
+        self._scores = Scores()
+        self._messages: list[Message] = []
+        self._limit = checked_limit(limit)
+        self._memo = Memo() if memo_budget is None else Memo(memo_budget)
+        self._executor: Executor | None = None
+        self._planned: tuple[Model | None, Plan, dict[str, Scheme]] | None = None
+        self._cost: tuple[dict[str, Scheme], Mapping[int, int] | None, Cost] | None = None
+        self._live = post is not None
+        if self._live:  # one core is the window's
+            torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
+        self._lanes: dict[str, Lane] = {
+            name: InlineLane(name, progress)
+            if post is None
+            else ThreadLane(name, post, lambda: self._changed("jobs", "strip"))
+            for name in ("open", "calibrate", "evaluate", "layers", "details")
+        }
+
+    def subscribe(self, listener: Listener) -> Callable[[], None]:
+        """Be told which topics changed; returns the function that ends it."""
+        self._listeners.append(listener)
+
+        def unsubscribe() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+        return unsubscribe
+
+    def _changed(self, *topics: str) -> None:
+        for listener in list(self._listeners):
+            listener(frozenset(topics))
+
+    def _say(self, message: Message) -> None:
+        self._messages.append(message)
+        self._changed("messages")
+
+    def _require_model(self) -> Model:
+        if self._document.model is None:
+            raise QvizError("model", "none is open", "Open a model first")
+        return self._document.model
+
+    def _idle(self, lane: str) -> bool:
+        return self._lanes[lane].job() is None
+
+    def _score_key(self) -> ScoreKey:
+        return (self._document.plan.key, self._document.part, self._limit)
+
+    def cancel(self, lane: str | None = None) -> None:
+        """Stop the work of one lane, or of all."""
+        for name, worker in self._lanes.items():
+            if lane in (None, name):
+                worker.cancel()
+        self._changed("jobs", "strip")
+
+    def close(self) -> None:
+        """End all work."""
+        self._listeners.clear()
+        for lane in self._lanes.values():
+            lane.cancel()
+        for lane in self._lanes.values():
+            lane.close()
+
+    def _stop_measuring(self) -> None:
+        """What is being measured is about to be of something else."""
+        for name, lane in self._lanes.items():
+            if name != "open":
+                lane.cancel()
+
+
+def complaint(error: Exception) -> Message:
+    """What an error says to the user."""
+    if isinstance(error, QvizError):
+        return Message("error", str(error), error)
+    return Message("error", f"Something unexpected failed ({type(error).__name__}: {error})")
