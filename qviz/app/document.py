@@ -32,6 +32,7 @@ class Document:
     split: Split | None = None
     plan: Plan = DEFAULT_PLAN
     part: Part = "all"
+    metric: str = ""  # the one that fits the labels and outputs, unless the user chose another
     seed: int = 0
     plan_path: str = ""
     saved_plan: str = DEFAULT_PLAN.key  # key of the plan as last opened or saved

@@ -128,6 +128,13 @@ class Measuring(State):
         self._changed("strip", "rows")
         self._measure_outputs()
 
+    def set_metric(self, metric: str) -> None:
+        """Measure something else of the same outputs, by its name; "" for what fits them best."""
+        if metric != self._document.metric:
+            self._document = replace(self._document, metric=metric)
+            self._changed("strip")
+            self._evaluate()
+
     def _measure_outputs(self) -> None:
         """Follow the plan's errors from layer to layer, unless they are known."""
         executor, document, findings = self._executor, self._document, self._findings

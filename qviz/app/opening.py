@@ -121,7 +121,7 @@ class Opening(Measuring):
     def _samples_read(self, read: SamplesRead) -> None:
         self._stop_measuring()
         self._memo.clear()
-        self._document = replace(self._document, samples=read.samples, split=read.split)
+        self._document = replace(self._document, samples=read.samples, split=read.split, metric="")
         self._findings = forget_inputs(self._findings, self._require_model())
         self._scores = Scores()
         self._changed(*EVERYTHING)

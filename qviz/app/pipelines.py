@@ -198,6 +198,7 @@ def evaluate_plan(
         encodings,
         rows,
         document.part,
+        metric=document.metric,
         limit=limit,
         cancelled=token.cancelled,
     ):

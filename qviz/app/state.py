@@ -86,7 +86,8 @@ class State:
         return self._lanes[lane].job() is None
 
     def _score_key(self) -> ScoreKey:
-        return (self._document.plan.key, self._document.part, self._limit)
+        document = self._document
+        return (document.plan.key, document.part, document.metric, self._limit)
 
     def cancel(self, lane: str | None = None) -> None:
         """Stop the work of one lane, or of all."""

@@ -172,6 +172,12 @@ def demo(
     show_default=True,
     help="Which samples to score.",
 )
+@click.option(
+    "--metric",
+    default="",
+    metavar="NAME",
+    help="What to measure: top-5, AUROC, recall:3, sensitivity@0.3 … [default: what fits].",
+)
 @click.option("--json", "json_file", metavar="FILE|-", help="Write every figure as JSON.")
 @click.option("--save-plan", type=click.Path(path_type=Path), help="Save the plan.")
 @_screenshot

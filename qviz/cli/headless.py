@@ -34,6 +34,7 @@ def run_plan(
     limit: int | None,
     seed: int,
     part: Part,
+    metric: str,
     json_file: str | None,
     save_plan: Path | None,
     screenshot: Path | None,
@@ -50,6 +51,7 @@ def run_plan(
         for setting in settings:
             session.set_text(setting)
         session.set_part(part)
+        session.set_metric(metric)
         evaluation = session.evaluate()
     if json_file == "-":
         sys.stdout.write(_json_text(session, evaluation))

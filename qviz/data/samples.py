@@ -20,13 +20,16 @@ LABELS = "labels"
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Samples:
-    """Arrays with one row per sample (axis 0), and integer labels [n] when there are any."""
+    """Arrays with one row per sample (axis 0), and labels when there are any.
+
+    Labels are int64 classes [n], of positions [n, …], or float64 values [n, …].
+    """
 
     name: str
     path: str
     hash: str  # sha256 over names, types, shapes and bytes
     arrays: Mapping[str, Array]
-    labels: NDArray[np.int64] | None
+    labels: Array | None
 
     @property
     def count(self) -> int:
@@ -65,7 +68,7 @@ def read_npz(path: Path) -> Samples:
         path=str(path),
         hash=_hash({**arrays, **({} if labels is None else {LABELS: labels})}),
         arrays=arrays,
-        labels=None if labels is None else _labels(subject, labels, count),
+        labels=None if labels is None else check_labels(subject, labels, count),
     )
 
 
@@ -137,26 +140,45 @@ def _check_finite(subject: str, arrays: Mapping[str, Array]) -> None:
             )
 
 
-def _labels(subject: str, labels: Array, count: int) -> NDArray[np.int64]:
+def check_labels(subject: str, labels: Array, count: int) -> Array:
+    """Labels with a row per sample: int64 classes of samples or positions, or float64 values.
+
+    One-hot rows become classes. Raises QvizError for other lengths, for text, NaN and infinity.
+    """
     flat = labels.reshape(-1) if labels.size == count else labels
-    if flat.ndim != 1 or len(flat) != count:
+    if not flat.ndim or len(flat) != count:
         raise QvizError(
             subject,
             f"'labels' has shape {labels.shape} but there are {count} samples",
-            "Turn one-hot rows into class indices with labels.argmax(1)"
-            if labels.ndim == 2 and len(labels) == count
-            else "Give one integer class index per sample",
+            "Give every sample its label, in the same order",
         )
-    if flat.dtype.kind not in "iub":
-        floats = np.issubdtype(flat.dtype, np.floating)
-        with np.errstate(invalid="ignore"):  # NaN and huge labels differ from what they become
-            as_integers = flat.astype(np.int64) if floats else None
-        if as_integers is None or not np.array_equal(as_integers, flat):
-            raise QvizError(
-                subject, "'labels' are not whole numbers", "Give one integer class index per sample"
-            )
-        flat = as_integers
-    return flat.astype(np.int64)
+    if flat.dtype.kind in "iub":
+        return _classes(flat.astype(np.int64))
+    if not np.issubdtype(flat.dtype, np.floating):
+        raise QvizError(
+            subject,
+            f"'labels' are {flat.dtype.name}, which are no numbers",
+            "Give whole numbers for classes, or floating-point values to come near",
+        )
+    if not np.isfinite(flat).all():
+        raise QvizError(
+            subject, "'labels' have NaN or infinite values", "Remove or repair those samples"
+        )
+    if _one_hot(flat):
+        return _classes(flat)
+    whole = np.abs(flat).max() < 2**53 and bool((flat == np.floor(flat)).all())
+    classes = whole and flat.ndim == 1  # that were saved as floating-point numbers
+    return flat.astype(np.int64 if classes else np.float64)
+
+
+def _classes(labels: Array) -> Array:
+    return np.argmax(labels, 1) if _one_hot(labels) else labels
+
+
+def _one_hot(labels: Array) -> bool:
+    if labels.ndim != 2 or labels.shape[1] < 2:
+        return False
+    return bool(np.isin(labels, (0, 1)).all() and (labels.sum(1) == 1).all())
 
 
 def _hash(arrays: Mapping[str, Array]) -> str:

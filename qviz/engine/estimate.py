@@ -1,10 +1,33 @@
-"""Estimates: intervals around a proportion seen on some of the samples."""
+"""Estimates: intervals around a value seen on some of the samples."""
 
 from __future__ import annotations
 
 import math
 
+from torch import Tensor
+
 Z95 = 1.959963984540054
+
+
+def interval(
+    value: float, influence: Tensor, population: int, *, proportion: bool
+) -> tuple[float, float]:
+    """95 % interval of a metric seen on some samples of a finite population.
+
+    A proportion gets Wilson's, others value ± z·s/√n with the standard deviation s of the samples'
+    influences [n] and the finite-population correction. Valid for a number of samples fixed
+    beforehand; of fewer than two samples nothing is known.
+    """
+    n = len(influence)
+    if n >= population or not math.isfinite(value):
+        return value, value
+    if proportion:
+        return wilson(value, n, population)
+    if n < 2:
+        return -math.inf, math.inf
+    remaining = (population - n) / (population - 1)
+    spread = Z95 * float(influence.std()) * math.sqrt(remaining / n)
+    return value - spread, value + spread
 
 
 def wilson(mean: float, n: int, population: int | None = None) -> tuple[float, float]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from math import inf
 
 import numpy as np
 import torch
@@ -13,17 +12,11 @@ from torch import Tensor
 
 from qviz.data.parts import Indices, Part, require_samples
 from qviz.engine.chunks import Chunk, Feeder
-from qviz.engine.estimate import wilson
+from qviz.engine.estimate import interval
 from qviz.engine.execute import Encodings, Executor
-from qviz.engine.metrics import (
-    Metric,
-    are_probabilities,
-    is_classifier,
-    kl_divergence,
-    predictions,
-    propose,
-    sqnr_db,
-)
+from qviz.engine.metrics import Labels, Metric, Task, find_metric, find_task, metrics_of, propose
+from qviz.engine.metrics.agreement import kl_divergence
+from qviz.engine.metrics.metric import Better
 from qviz.errors import QvizError
 
 
@@ -32,16 +25,18 @@ class Evaluation:
     """A plan's score after `samples` of `total`; values are in the metric's unit.
 
     For percentages, `delta` is in points. `low` and `high` bound the value over all `total`
-    samples (95 %); they are None for a metric without an interval, until it is exact.
-    `kl` is the mean KL(p_float ‖ p) of the samples seen, in nats; None without classes.
+    samples (95 %). `kl` is the mean KL(p_float ‖ p) of the samples seen, in nats; None without
+    classes. `choices` are the metrics that these samples and outputs have.
     """
 
     metric: str
     unit: str
+    better: Better
+    choices: tuple[str, ...]
     part: Part
     value: float
-    low: float | None
-    high: float | None
+    low: float
+    high: float
     float_value: float
     delta: float | None
     flips: int | None
@@ -58,20 +53,64 @@ class Evaluation:
         return self.samples == self.total
 
 
-@dataclass
 class _Tally:
-    """What has been seen so far."""
+    """What has been seen so far of one task under one metric."""
 
-    score: float = 0.0  # sums over the samples
-    float_score: float = 0.0
-    rows: list[Indices] = field(default_factory=list)
-    classes: list[Tensor] = field(default_factory=list)  # where a sample has one class
-    float_classes: list[Tensor] = field(default_factory=list)
-    flips: int | None = None
-    probabilities: bool = False  # whether the float outputs are probabilities, not logits
-    kl: float | None = None
-    signal: float = 0.0
-    noise: float = 0.0
+    def __init__(self, task: Task, metric: Metric) -> None:
+        self.task = task
+        self.metric = metric
+        self.samples: list[Indices] = []
+        self.scores: list[Tensor] = []
+        self.float_scores: list[Tensor] = []
+        self.classes: list[Tensor] = []  # where a sample has one class
+        self.float_classes: list[Tensor] = []
+        self.flips = 0
+        self.kl = 0.0
+
+    def add(
+        self, output: Tensor, reference: Tensor, labels: Tensor | None, samples: Indices
+    ) -> None:
+        """Count one chunk."""
+        self.samples.append(samples)
+        self.scores.append(self.metric.rows(output, reference, labels))
+        self.float_scores.append(self.metric.rows(reference, reference, labels))
+        if not self.task.classes:
+            return
+        found, expected = self.task.predictions(output), self.task.predictions(reference)
+        self.flips += int((found != expected).reshape(len(found), -1).any(1).sum())
+        self.kl += float(kl_divergence(self.task, output, reference).sum())
+        if found.ndim == 1:
+            self.classes.append(found)
+            self.float_classes.append(expected)
+
+    def summary(self, part: Part, total: int) -> Evaluation:
+        """The score so far."""
+        metric, classes = self.metric, bool(self.task.classes)
+        samples = np.concatenate(self.samples)
+        value, influence = metric.estimate(torch.cat(self.scores))
+        float_value, _ = metric.estimate(torch.cat(self.float_scores))
+        low, high = interval(value, influence, total, proportion=metric.proportion)
+        factor = 100.0 if metric.unit == "%" else 1.0
+        delta = factor * (value - float_value)
+        return Evaluation(
+            metric=metric.name,
+            unit=metric.unit,
+            better=metric.better,
+            choices=tuple(choice.name for choice in metrics_of(self.task)),
+            part=part,
+            value=factor * value,
+            low=factor * low,
+            high=factor * high,
+            float_value=factor * float_value,
+            delta=delta if np.isfinite(delta) else None,
+            flips=self.flips if classes else None,
+            kl=self.kl / len(samples) if classes else None,
+            samples=len(samples),
+            total=total,
+            rows=samples,
+            predictions=torch.cat(self.classes).numpy() if self.classes else None,
+            float_predictions=torch.cat(self.float_classes).numpy() if self.classes else None,
+        )
 
 
 def evaluate(
@@ -81,110 +120,60 @@ def evaluate(
     rows: Indices,
     part: Part,
     *,
+    metric: str = "",
     limit: int | None = None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Iterator[Evaluation]:
     """Score encodings on the samples `rows` of a part, yielding after every chunk.
 
+    Without the name of a `metric` the one that fits the labels and outputs is taken.
+
     Raises:
-        QvizError: an empty part, or labels that do not fit the model.
+        QvizError: an empty part, labels that do not fit the model, a metric that they do not have.
         WorkCancelledError: `cancelled()` turned true between two operators.
     """
     require_samples(rows, part, feeder.samples.name)
     seen = rows if limit is None else rows[:limit]
     float_keys, keys = executor.keys({}), executor.keys(encodings)
     labels = feeder.samples.labels
-    metric: Metric | None = None
-    tally = _Tally()
+    tally: _Tally | None = None
     executor.memo.next_generation()
     for chunk_rows in feeder.cut(seen):
         with torch.inference_mode():
             chunk = feeder.chunk(chunk_rows)
-            reference = chunk.trimmed(
-                _first_output(executor.run(chunk, {}, float_keys, cancelled), chunk)
-            )
-            if metric is None:
-                metric = propose(reference, labels, feeder.samples.name)
-                tally.probabilities = is_classifier(reference) and are_probabilities(reference)
-            output = chunk.trimmed(
-                _first_output(executor.run(chunk, encodings, keys, cancelled), chunk)
-            )
-            chunk_labels = None if labels is None else torch.from_numpy(labels[chunk_rows])
-            _count(tally, metric, output, reference, chunk_labels, chunk_rows)
-        yield _summary(tally, metric, part, len(rows))
+            reference = scored_output(executor.run(chunk, {}, float_keys, cancelled), chunk)
+            output = scored_output(executor.run(chunk, encodings, keys, cancelled), chunk)
+            if tally is None:
+                tally = _begin(reference, labels, feeder.samples.name, metric)
+            chosen = None if labels is None else torch.from_numpy(labels[chunk_rows])
+            tally.add(output, reference, chosen, chunk_rows)
+        yield tally.summary(part, len(rows))
 
 
-def _first_output(outputs: dict[str, object], chunk: Chunk) -> Tensor:
-    """The first tensor output, with one row per sample."""
+def _begin(output: Tensor, labels: Labels | None, subject: str, metric: str) -> _Tally:
+    task = find_task(output, labels, subject)
+    return _Tally(task, find_metric(task, metric) if metric else propose(task, output.ndim))
+
+
+def scored_output(outputs: Mapping[str, object], chunk: Chunk) -> Tensor:
+    """The first floating-point output [n, …], float32, padding left out.
+
+    The batch may be the second axis, as recurrent networks have it.
+
+    Raises:
+        QvizError: no such output, or none with an entry per sample.
+    """
+    count = len(chunk.rows) + chunk.padded
     for name, value in outputs.items():
         if isinstance(value, Tensor) and value.is_floating_point():
-            if value.ndim and value.shape[0] == len(chunk.rows) + chunk.padded:
-                return value.float()
+            axis = next((axis for axis, n in enumerate(value.shape[:2]) if n == count), None)
+            if axis is not None:
+                return chunk.trimmed(value.movedim(axis, 0)).float()
             raise QvizError(
                 f"output '{name}'",
-                f"its shape {tuple(value.shape)} has no row per sample",
-                "Export the model with the batch as the first axis",
+                f"its shape {tuple(value.shape)} has no entry per sample",
+                "Export the model with a batch axis",
             )
     raise QvizError(
         "the model", "it has no floating-point output to score", "Export its logits as an output"
-    )
-
-
-def _count(
-    tally: _Tally,
-    metric: Metric,
-    output: Tensor,
-    reference: Tensor,
-    labels: Tensor | None,
-    rows: Indices,
-) -> None:
-    tally.rows.append(rows)
-    if is_classifier(reference):
-        classes, float_classes = predictions(output), predictions(reference)
-        differs = (classes != float_classes).reshape(len(classes), -1).any(1)
-        tally.flips = (tally.flips or 0) + int(differs.sum())
-        divergences = kl_divergence(output, reference, tally.probabilities)
-        tally.kl = (tally.kl or 0.0) + float(divergences.sum())
-        if classes.ndim == 1:
-            tally.classes.append(classes)
-            tally.float_classes.append(float_classes)
-    if metric.score is None:
-        tally.signal += float(reference.double().square().sum())
-        tally.noise += float((reference.double() - output.double()).square().sum())
-        return
-    tally.score += float(metric.score(output, reference, labels).sum())
-    tally.float_score += float(metric.score(reference, reference, labels).sum())
-
-
-def _summary(tally: _Tally, metric: Metric, part: Part, total: int) -> Evaluation:
-    rows = np.concatenate(tally.rows)
-    classes = torch.cat(tally.classes).numpy() if tally.classes else None
-    float_classes = torch.cat(tally.float_classes).numpy() if tally.float_classes else None
-    exact = len(rows) == total
-    if metric.score is None:
-        value = sqnr_db(tally.signal, tally.noise)
-        low = high = value if exact else None
-        float_value, delta = inf, None
-    else:
-        mean = tally.score / len(rows)
-        low_share, high_share = wilson(mean, len(rows), total)
-        value, low, high = 100.0 * mean, 100.0 * low_share, 100.0 * high_share
-        float_value = 100.0 * tally.float_score / len(rows)
-        delta = value - float_value
-    return Evaluation(
-        metric=metric.name,
-        unit=metric.unit,
-        part=part,
-        value=value,
-        low=low,
-        high=high,
-        float_value=float_value,
-        delta=delta,
-        flips=tally.flips,
-        kl=None if tally.kl is None else tally.kl / len(rows),
-        samples=len(rows),
-        total=total,
-        rows=rows,
-        predictions=classes,
-        float_predictions=float_classes,
     )

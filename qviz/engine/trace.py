@@ -10,9 +10,10 @@ import torch
 from torch import Tensor
 
 from qviz.data.samples import Samples
-from qviz.engine.chunks import feeder
+from qviz.engine.chunks import Chunk, feeder
+from qviz.engine.evaluate import scored_output
 from qviz.engine.execute import WorkCancelledError
-from qviz.engine.metrics import propose
+from qviz.engine.metrics import find_task
 from qviz.errors import QvizError
 from qviz.model.model import Model, Step, Value
 from qviz.model.parity import Parity, check_against_onnxruntime
@@ -62,16 +63,13 @@ def check_labels(model: Model, samples: Samples) -> None:
     Raises:
         QvizError: arrays that do not fit, a model that cannot run on them, labels out of range.
     """
-    feeds = _sample_feeds(model, samples, 1)
+    chunk = _first_chunk(model, samples, 1)
     if samples.labels is None:
         return
     with torch.inference_mode():
-        values = Runtime(model).run(feeds)
-    for name in model.outputs:
-        output = values[name]
-        if isinstance(output, Tensor) and output.is_floating_point():
-            propose(output.float(), samples.labels, samples.name)
-            return
+        values = Runtime(model).run(chunk.feeds)
+    outputs = {name: values[name] for name in model.outputs}
+    find_task(scored_output(outputs, chunk), samples.labels, samples.name)
 
 
 def _runnable(
@@ -109,6 +107,9 @@ def _shapes(
 
 
 def _sample_feeds(model: Model, samples: Samples, count: int) -> Mapping[str, Tensor]:
+    return _first_chunk(model, samples, count).feeds
+
+
+def _first_chunk(model: Model, samples: Samples, count: int) -> Chunk:
     feed = feeder(model, samples, None)
-    rows = np.arange(min(count, feed.size, samples.count), dtype=np.int64)
-    return feed.chunk(rows).feeds
+    return feed.chunk(np.arange(min(count, feed.size, samples.count), dtype=np.int64))

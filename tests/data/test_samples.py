@@ -129,12 +129,9 @@ def test_missing_files_and_folders_are_refused(tmp_path: Path) -> None:
         ({"x": np.array([[0.0, np.inf], [1, 1]], np.float16)}, "first in sample 0"),
         ({"x": np.array([1.0, -np.inf])}, "first in sample 1"),
         ({"x": np.ones((3, 2)), "labels": np.arange(2)}, "'labels' has shape (2,) but there are 3"),
-        ({"x": np.ones((3, 2)), "labels": np.eye(3)}, "'labels' has shape (3, 3)"),
         ({"x": np.ones((3, 2)), "labels": np.int64(1)}, "'labels' has shape ()"),
-        ({"x": np.ones((3, 2)), "labels": np.array([0, 0.5, 1])}, "not whole numbers"),
-        ({"x": np.ones((3, 2)), "labels": np.array([0, np.nan, 1])}, "not whole numbers"),
-        ({"x": np.ones((3, 2)), "labels": np.array([0, 1e300, 1])}, "not whole numbers"),
-        ({"x": np.ones((3, 2)), "labels": np.array(["a", "b", "c"])}, "not whole numbers"),
+        ({"x": np.ones((3, 2)), "labels": np.array([0, np.nan, 1])}, "NaN or infinite values"),
+        ({"x": np.ones((3, 2)), "labels": np.array(["a", "b", "c"])}, "which are no numbers"),
     ],
 )  # fmt: skip
 def test_unusable_arrays_are_refused(file: Path, arrays: dict[str, Any], cause: str) -> None:
@@ -147,6 +144,25 @@ def test_labels_in_other_clothes_are_taken(file: Path, labels: Any) -> None:
     assert found is not None
     assert found.tolist() == [1, 0]
     assert found.dtype == np.int64
+
+
+def test_one_hot_labels_become_classes(file: Path) -> None:
+    for one_hot in (np.eye(3, dtype=np.uint8)[[2, 0]], np.eye(3)[[2, 0]]):
+        found = read_npz(save(file, x=np.ones((2, 2)), labels=one_hot)).labels
+        assert found is not None
+        assert found.tolist() == [2, 0]
+
+
+def test_labels_of_positions_and_values_keep_their_shape(file: Path) -> None:
+    masks = np.arange(2 * 3 * 3).reshape(2, 3, 3)
+    found = read_npz(save(file, x=np.ones((2, 2)), labels=masks)).labels
+    assert found is not None
+    assert found.shape == (2, 3, 3)
+    assert found.dtype == np.int64
+    values = read_npz(save(file, x=np.ones((2, 2)), labels=np.array([0.5, 1e300]))).labels
+    assert values is not None
+    assert values.tolist() == [0.5, 1e300]
+    assert values.dtype == np.float64
 
 
 def test_foreign_byte_order_is_turned_round(file: Path) -> None:

@@ -20,7 +20,7 @@ from qviz.engine.estimate import wilson
 from qviz.engine.evaluate import Evaluation, evaluate
 from qviz.engine.execute import Executor
 from qviz.engine.memo import Memo
-from qviz.engine.metrics import kl_divergence
+from qviz.engine.metrics import Task, kl_divergence
 from qviz.errors import QvizError
 from qviz.model.read_onnx import read_onnx
 from qviz.quant.encode import find_encoding
@@ -136,7 +136,7 @@ def test_an_output_without_a_row_per_sample_is_refused(
     )
     np.savez(tmp_path / "x.npz", x=np.ones((70, 5, 4), np.float32))
     session = qviz.open(path, tmp_path / "x.npz")
-    with pytest.raises(QvizError, match="no row per sample"):
+    with pytest.raises(QvizError, match="no entry per sample"):
         session.evaluate()
 
 
@@ -277,12 +277,15 @@ def test_without_classes_there_is_no_kl(write_model: Callable[..., Path]) -> Non
 
 
 def test_kl_golden_values_and_certain_classes_that_vanish() -> None:
+    certain = Task("unlabelled", 2, probabilities=True)
     p, q = torch.tensor([[0.5, 0.5], [1.0, 0.0]]), torch.tensor([[0.25, 0.75], [1.0, 0.0]])
-    found = kl_divergence(q, p, probabilities=True)
+    found = kl_divergence(certain, q, p)
     assert found.tolist() == pytest.approx([0.5 * math.log(4 / 3), 0.0], abs=1e-9)
-    lost = kl_divergence(q.flip(1), p, probabilities=True)[1]  # all probability on another class
+    lost = kl_divergence(certain, q.flip(1), p)[1]  # all probability on another class
     assert lost == pytest.approx(-math.log(torch.finfo(torch.float32).tiny), rel=1e-6)
     masked = torch.tensor([[0.0, math.log(3.0), -math.inf]])
     shifted = torch.tensor([[0.0, 0.0, -math.inf]])
     wanted = 0.25 * math.log(0.25 / 0.5) + 0.75 * math.log(0.75 / 0.5)
-    assert kl_divergence(shifted, masked, probabilities=False).item() == pytest.approx(wanted)
+    assert kl_divergence(
+        Task("unlabelled", 3, probabilities=False), shifted, masked
+    ).item() == pytest.approx(wanted)

@@ -1,0 +1,111 @@
+"""Which metrics a task has, which one is proposed, and how each is spelled."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from qviz.engine.metrics import agreement, classification, regression
+from qviz.engine.metrics.metric import Metric
+from qviz.engine.metrics.task import Kind, Task
+from qviz.errors import QvizError
+
+Make = Callable[[Task], Metric]
+
+_ANYWAY: tuple[Make, ...] = (agreement.output_sqnr,)
+_OF_CLASSES: tuple[Make, ...] = (agreement.agreement, agreement.logit_kl)
+_BY_KIND: dict[Kind, tuple[Make, ...]] = {
+    "classes": (
+        lambda task: classification.top_k(task, 1),
+        lambda task: classification.top_k(task, 5),
+        classification.recall,
+        classification.worst_recall,
+        classification.precision,
+        classification.f1,
+        classification.auroc,
+        classification.calibration_error,
+        classification.cross_entropy,
+    ),
+    "positions": (
+        classification.mean_iou,
+        lambda task: classification.top_k(task, 1),
+        lambda task: classification.top_k(task, 5),
+        classification.recall,
+        classification.worst_recall,
+        classification.precision,
+        classification.f1,
+        classification.cross_entropy,
+        lambda task: classification.cross_entropy(task, perplexity=True),
+    ),
+    "sequences": (classification.ctc_exact_match,),
+    "values": (
+        regression.squared_error,
+        regression.absolute_error,
+        regression.r_squared,
+        regression.peak_signal_to_noise,
+    ),
+    "unlabelled": (),
+}
+_OF_ONE_CLASS: dict[str, Callable[[Task, int], Metric]] = {
+    "recall": classification.recall,
+    "precision": classification.precision,
+    "F1": classification.f1,
+}
+
+
+def metrics_of(task: Task) -> tuple[Metric, ...]:
+    """Every metric that the task has, the usual ones first."""
+    found = [make(task) for make in _BY_KIND[task.kind]]
+    if task.kind == "classes" and task.classes <= 5:  # top-5 of five classes is always 100 %
+        found = [metric for metric in found if metric.name != "top-5"]
+    if task.kind == "classes" and task.classes == 2:
+        found += [classification.at_threshold(task, positive, 0.5) for positive in (True, False)]
+    others = (*(_OF_CLASSES if task.classes else ()), *_ANYWAY)
+    return (*found, *(make(task) for make in others))
+
+
+def propose(task: Task, dims: int) -> Metric:
+    """The metric that fits best; `dims` of the output tell tokens from pixels."""
+    wanted = {
+        "classes": "top-1",
+        "positions": "mean IoU" if dims == 4 else "perplexity",
+        "sequences": "CTC exact match",
+        "values": {2: "R²", 4: "PSNR"}.get(dims, "MSE"),
+        "unlabelled": "agreement with float" if task.classes else "output SQNR",
+    }[task.kind]
+    return next(metric for metric in metrics_of(task) if metric.name == wanted)
+
+
+def find_metric(task: Task, spelling: str) -> Metric:
+    """A metric by name, "recall:3" for one class, "sensitivity@0.3" for a threshold.
+
+    Raises:
+        QvizError: a metric that the task does not have.
+    """
+    for metric in metrics_of(task):
+        if metric.name.lower() == spelling.lower():
+            return metric
+    if task.kind == "classes":
+        made = _of_one_class(task, spelling) or _at_threshold(task, spelling)
+        if made is not None:
+            return made
+    raise QvizError(
+        f"metric '{spelling}'",
+        "these samples and this model do not have it",
+        f"Use one of {', '.join(metric.name for metric in metrics_of(task))}",
+    )
+
+
+def _of_one_class(task: Task, spelling: str) -> Metric | None:
+    name, _, number = spelling.partition(":")
+    make = next((m for known, m in _OF_ONE_CLASS.items() if known.lower() == name.lower()), None)
+    if make is None or not number.isdecimal() or int(number) >= task.classes:
+        return None
+    return make(task, int(number))
+
+
+def _at_threshold(task: Task, spelling: str) -> Metric | None:
+    match = re.fullmatch(r"(sensitivity|specificity)@(0?\.\d+|[01](?:\.0*)?)", spelling.lower())
+    if match is None or task.classes != 2:
+        return None
+    return classification.at_threshold(task, match[1] == "sensitivity", float(match[2]))
