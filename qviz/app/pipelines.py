@@ -9,7 +9,8 @@ from pathlib import Path
 from qviz.app.document import Document, Findings
 from qviz.app.jobs import Step, Token
 from qviz.data.parts import Split, split_samples
-from qviz.data.samples import Samples, read_npz
+from qviz.data.read_npz import read_npz
+from qviz.data.samples import Samples
 from qviz.engine.calibrate import calibrate, weight_statistics
 from qviz.engine.chunks import feeder
 from qviz.engine.evaluate import evaluate

@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from qviz.data.fit import Fitted, fit_to_inputs
 from qviz.data.parts import Indices
-from qviz.data.samples import Array, InputSpec, Samples, fit_to_inputs
+from qviz.data.samples import Array, InputSpec, Samples
 from qviz.model.model import Model, TensorInfo
 
 # A chunk should take about a tenth of a second, so that numbers move and a cancel is prompt.
@@ -37,8 +38,9 @@ class Feeder:
     """Cuts sample rows into chunks; equal rows always give equal chunks."""
 
     samples: Samples
-    arrays: Mapping[str, Array]
+    fitted: Fitted
     dtypes: Mapping[str, torch.dtype]
+    batch_axes: Mapping[str, int]  # of constants that are repeated for every sample
     fixed_batch: int | None
     size: int
 
@@ -50,12 +52,20 @@ class Feeder:
         """Load one chunk."""
         padded = 0 if self.fixed_batch is None else self.fixed_batch - len(rows)
         taken = np.concatenate([rows, np.repeat(rows[-1:], padded)]) if padded else rows
+        arrays = {name: column[taken] for name, column in self.fitted.columns.items()}
+        for name, constant in self.fitted.constants.items():
+            arrays[name] = self._for_each(name, constant, len(taken))
         feeds = {
-            name: torch.from_numpy(np.ascontiguousarray(array[taken])).to(self.dtypes[name])
-            for name, array in self.arrays.items()
+            name: torch.from_numpy(np.ascontiguousarray(array)).to(self.dtypes[name])
+            for name, array in arrays.items()
         }
         identity = f"{self.samples.hash}:{taken.tobytes().hex()}"
         return Chunk(identity, rows, feeds, padded)
+
+    def _for_each(self, name: str, constant: Array, count: int) -> Array:
+        """A constant along the batch: the first axis that the input leaves open."""
+        axis = self.batch_axes.get(name)
+        return constant if axis is None else np.repeat(constant, count, axis)
 
 
 def input_specs(model: Model) -> tuple[InputSpec, ...]:
@@ -76,15 +86,22 @@ def _fixed_shape(info: TensorInfo) -> tuple[int | None, ...] | None:
     return tuple(size if isinstance(size, int) else None for size in info.shape)
 
 
-def feeder(model: Model, samples: Samples, macs_per_sample: int | None) -> Feeder:
-    """Match samples to the model's inputs and choose the chunk size.
+def feeder(
+    model: Model,
+    samples: Samples,
+    macs_per_sample: int | None,
+    values: Mapping[str, float] | None = None,
+) -> Feeder:
+    """Match samples, and the user's `values`, to the model's inputs and choose the chunk size.
 
     Raises:
         QvizError: the samples do not fit the model's inputs.
     """
-    arrays = fit_to_inputs(samples, input_specs(model))
+    fitted = fit_to_inputs(samples, input_specs(model), values)
     batches = {
-        info.shape[0] for info in model.inputs if info.shape and isinstance(info.shape[0], int)
+        info.shape[0]
+        for info in model.inputs
+        if info.name in fitted.columns and info.shape and isinstance(info.shape[0], int)
     }
     fixed = batches.pop() if len(batches) == 1 else None
     size = fixed
@@ -92,4 +109,15 @@ def feeder(model: Model, samples: Samples, macs_per_sample: int | None) -> Feede
         size = LARGEST if not macs_per_sample else CHUNK_MACS // macs_per_sample
         size = min(max(size, SMALLEST), LARGEST)
     dtypes = {info.name: info.dtype or torch.float32 for info in model.inputs}
-    return Feeder(samples, arrays, dtypes, fixed, size)
+    return Feeder(samples, fitted, dtypes, _batch_axes(model, fitted), fixed, size)
+
+
+def _batch_axes(model: Model, fitted: Fitted) -> dict[str, int]:
+    axes = {}
+    for info in model.inputs:
+        constant = fitted.constants.get(info.name)
+        for axis, size in enumerate(info.shape or () if constant is not None else ()):
+            if not isinstance(size, int) and constant is not None and constant.shape[axis] == 1:
+                axes[info.name] = axis
+                break
+    return axes

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from qviz.data.samples import InputSpec, Samples, fit_to_inputs
+from qviz.data.fit import fit_to_inputs
+from qviz.data.samples import InputSpec, Samples
 from qviz.errors import QvizError
 
 
@@ -29,16 +31,16 @@ def refused(given: Samples, *inputs: InputSpec) -> QvizError:
 
 def test_the_only_array_feeds_the_only_input_whatever_its_name() -> None:
     x = np.ones((2, 3), np.float32)
-    assert fit_to_inputs(samples(other=x), (spec("input"),))["input"] is x
+    assert fit_to_inputs(samples(other=x), (spec("input"),)).columns["input"] is x
 
 
 def test_several_are_matched_by_name_and_spare_ones_left() -> None:
     a, b = np.zeros((2, 1), np.float32), np.ones((2, 1), np.float32)
-    fitted = fit_to_inputs(samples(b=b, spare=a, a=a), (spec("a"), spec("b")))
+    fitted = fit_to_inputs(samples(b=b, spare=a, a=a), (spec("a"), spec("b"))).columns
     assert list(fitted) == ["a", "b"]
     assert fitted["a"] is a
     assert fitted["b"] is b
-    assert fit_to_inputs(samples(b=b, spare=a), (spec("b"),))["b"] is b
+    assert fit_to_inputs(samples(b=b, spare=a), (spec("b"),)).columns["b"] is b
 
 
 def test_a_missing_array_is_named_with_those_there() -> None:
@@ -71,7 +73,7 @@ def test_shapes_that_do_not_fit(
 @pytest.mark.parametrize("want", [None, (None, None, 4), (None, 3, 4), (1, 3, 4), (5, None, None)])
 def test_shapes_that_fit_whatever_the_batch(want: tuple[int | None, ...] | None) -> None:
     x = np.ones((5, 3, 4), np.float32)
-    assert fit_to_inputs(samples(x=x), (InputSpec("in", "float32", want),))["in"] is x
+    assert fit_to_inputs(samples(x=x), (InputSpec("in", "float32", want),)).columns["in"] is x
 
 
 @pytest.mark.parametrize(
@@ -93,7 +95,7 @@ def test_shapes_that_fit_whatever_the_batch(want: tuple[int | None, ...] | None)
 )
 def test_types_that_can_be_cast(have: str, want: str) -> None:
     x = np.ones((2, 3), have)
-    assert fit_to_inputs(samples(x=x), (spec("in", want),))["in"] is x
+    assert fit_to_inputs(samples(x=x), (spec("in", want),)).columns["in"] is x
 
 
 @pytest.mark.parametrize(
@@ -125,3 +127,32 @@ def test_types_that_cannot(have: str, want: str) -> None:
 )
 def test_values_that_would_wrap_or_overflow(x: NDArray[Any], want: str, cause: str) -> None:
     assert cause in refused(samples(x=x), spec("in", want)).cause
+
+
+STATE = InputSpec("state", "float32", (2, None, 128))
+RATE = InputSpec("sr", "int64", ())
+
+
+def test_scalars_and_first_states_are_the_same_for_all_samples() -> None:
+    given = replace(samples(input=np.ones((5, 512), np.float32)), constants={"sr": np.array(16000)})
+    fitted = fit_to_inputs(given, (spec("input", "float32", None, None), STATE, RATE))
+    assert list(fitted.columns) == ["input"]
+    assert fitted.constants["sr"].item() == 16000
+    assert fitted.constants["state"].shape == (2, 1, 128)
+    assert not fitted.constants["state"].any()
+    assert fitted.notes == ("Input 'state' is not in the samples: zeros are fed",)
+
+
+def test_a_value_of_the_users_feeds_an_input_that_the_samples_lack() -> None:
+    given = samples(anything=np.ones((5, 512), np.float32))
+    inputs = (spec("input", "float32", None, None), RATE)
+    assert "--input sr=VALUE" in refused(given, *inputs).cure
+    fitted = fit_to_inputs(given, inputs, {"sr": 8000.0})
+    assert fitted.constants["sr"].dtype == np.int64
+    assert fitted.constants["sr"].item() == 8000
+    assert list(fitted.columns) == ["input"]
+
+
+def test_a_constant_that_fits_no_input_is_refused() -> None:
+    given = replace(samples(input=np.ones((5, 4))), constants={"state": np.zeros((3, 1, 128))})
+    assert "neither a row per sample" in refused(given, spec("input"), STATE).cause

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from qviz.data.bundled import demo_model, demo_samples, resource_path
 from qviz.data.parts import CALIBRATION_LIMIT, Part, Split, require_samples, split_samples
-from qviz.data.samples import Samples, read_npz
+from qviz.data.read_npz import read_npz
+from qviz.data.samples import Samples
 from qviz.errors import QvizError
 
 PARTS: tuple[Part, ...] = ("calibration", "tune", "confirm")

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from qviz.data.samples import read_npz
+from qviz.data.read_npz import read_npz
+from qviz.data.samples import InputSpec
 from qviz.errors import QvizError
 
 Array = NDArray[Any]
@@ -163,6 +164,24 @@ def test_labels_of_positions_and_values_keep_their_shape(file: Path) -> None:
     assert values is not None
     assert values.tolist() == [0.5, 1e300]
     assert values.dtype == np.float64
+
+
+def test_what_has_another_length_is_the_same_for_all_samples(file: Path) -> None:
+    given = read_npz(save(file, x=np.ones((4, 2)), sr=np.array(16000), labels=np.arange(4), s=[7]))
+    assert list(given.arrays) == ["x"]
+    assert {name: array.tolist() for name, array in given.constants.items()} == {
+        "sr": 16000,
+        "s": [7],
+    }
+
+
+def test_the_models_inputs_tell_a_state_from_the_samples(file: Path) -> None:
+    path = save(file, x=np.ones((3, 8)), state=np.zeros((2, 1, 4)))
+    inputs = (InputSpec("x", "float32", (None, 8)), InputSpec("state", "float32", (2, None, 4)))
+    assert list(read_npz(path, inputs).arrays) == ["x"]
+    assert list(read_npz(path, inputs).constants) == ["state"]
+    with pytest.raises(QvizError, match="different numbers of samples"):
+        read_npz(path)
 
 
 def test_foreign_byte_order_is_turned_round(file: Path) -> None:

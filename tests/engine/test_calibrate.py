@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from qviz.data.parts import split_samples
-from qviz.data.samples import read_npz
+from qviz.data.read_npz import read_npz
 from qviz.engine.calibrate import calibrate
 from qviz.engine.chunks import feeder
 from qviz.engine.execute import WorkCancelledError

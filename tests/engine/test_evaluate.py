@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from onnx import helper
 
 import qviz
-from qviz.data.samples import read_npz
+from qviz.data.read_npz import read_npz
 from qviz.engine.chunks import feeder
 from qviz.engine.estimate import wilson
 from qviz.engine.evaluate import Evaluation, evaluate

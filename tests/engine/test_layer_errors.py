@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from qviz.data.parts import Indices
-from qviz.data.samples import Samples, read_npz
+from qviz.data.read_npz import read_npz
+from qviz.data.samples import Samples
 from qviz.engine.chunks import Feeder, feeder
 from qviz.engine.evaluate import evaluate
 from qviz.engine.execute import Executor, WorkCancelledError
@@ -92,7 +93,7 @@ def test_a_perceptron_against_numpy(mlp: Path, mlp_samples: Path) -> None:
     encodings = weight_encodings(model, "int4:tensor") | input_encodings(model, "int8:tensor")
     errors = last_errors(model, feed, rows_up_to(60), encodings)
 
-    x = samples.arrays["x"].astype(np.float64)
+    x = np.asarray(samples.arrays["x"], np.float64)
     w1, b1, w2 = (model.constants[name].double().numpy() for name in ("w1", "b1", "w2"))
     q1, q2 = (rounded(w, np.abs(w).max() / 7, 7) for w in (w1, w2))
     step = 3.0 / 127

@@ -1,0 +1,179 @@
+"""Which column feeds which input of a model."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from qviz.data.samples import Array, Column, InputSpec, Samples
+from qviz.errors import QvizError
+
+# Names that exporters give to the memory of a recurrent or cached model, which starts at zero.
+_MEMORY = re.compile(
+    r"(^|[._/-])(h|c|h_?0|c_?0|hn|cn|state|hidden|cell|cache|past|mem|memory)", re.I
+)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Fitted:
+    """What every input is fed: a column of the samples, or a constant that is the same for all."""
+
+    columns: Mapping[str, Column]
+    constants: Mapping[str, Array]  # by input, in the shape it takes for one sample
+    notes: tuple[str, ...]
+
+
+def fit_to_inputs(
+    samples: Samples,
+    inputs: tuple[InputSpec, ...],
+    values: Mapping[str, float] | None = None,
+) -> Fitted:
+    """Match columns and constants to inputs by name or, where one of each is left, by position.
+
+    `values` are the user's, for inputs that are the same for all samples. The memory of recurrent
+    models starts at zero where nothing is given.
+
+    Raises:
+        QvizError: an input without anything to feed, or a column whose rank, sizes or type do not
+            fit.
+    """
+    columns = _matched(samples, inputs, values or {})
+    constants: dict[str, Array] = {}
+    notes, missing = [], []
+    for spec in inputs:
+        if spec.name in columns:
+            continue
+        constant = samples.constants.get(spec.name)
+        if constant is not None:
+            constants[spec.name] = _fitted_constant(samples.name, constant, spec)
+        elif values and spec.name in values:
+            constants[spec.name] = np.full(_one_sample(spec), values[spec.name], spec.dtype)
+        elif _is_memory(spec):
+            constants[spec.name] = np.zeros(_one_sample(spec), spec.dtype)
+            notes.append(f"Input '{spec.name}' is not in the samples: zeros are fed")
+        else:
+            missing.append(spec.name)
+    if missing:
+        raise _nothing_for(samples, missing)
+    return Fitted(columns, constants, tuple(notes))
+
+
+def _matched(
+    samples: Samples, inputs: tuple[InputSpec, ...], values: Mapping[str, float]
+) -> dict[str, Column]:
+    names = {spec.name for spec in inputs}
+    matched = {name: column for name, column in samples.arrays.items() if name in names}
+    others = [column for name, column in samples.arrays.items() if name not in names]
+    given = matched.keys() | samples.constants.keys() | values.keys()
+    open_inputs = [  # a scalar cannot go by samples
+        spec
+        for spec in inputs
+        if spec.name not in given and spec.shape != () and not _is_memory(spec)
+    ]
+    if len(others) == 1 and len(open_inputs) == 1:
+        matched[open_inputs[0].name] = others[0]
+    return {
+        spec.name: _fitted(samples.name, matched[spec.name], spec)
+        for spec in inputs
+        if spec.name in matched
+    }
+
+
+def _is_memory(spec: InputSpec) -> bool:
+    return bool(_MEMORY.search(spec.name)) and spec.dtype.startswith("float") and bool(spec.shape)
+
+
+def _one_sample(spec: InputSpec) -> tuple[int, ...]:
+    return tuple(1 if size is None else size for size in spec.shape or ())
+
+
+def _fitted_constant(subject: str, array: Array, spec: InputSpec) -> Array:
+    if (
+        spec.shape is not None
+        and array.size == 1
+        and not any(n not in (1, None) for n in spec.shape)
+    ):
+        array = array.reshape(_one_sample(spec))
+    fits = spec.shape is None or (
+        array.ndim == len(spec.shape)
+        and all(want in (None, have) for want, have in zip(spec.shape, array.shape, strict=True))
+    )
+    if not fits:
+        raise QvizError(
+            subject,
+            f"array '{spec.name}' of shape {array.shape} has neither a row per sample nor the "
+            f"shape of the model's input",
+            "Give it one row per sample, or the shape that the input takes",
+        )
+    return array.astype(spec.dtype)
+
+
+def _nothing_for(samples: Samples, missing: list[str]) -> QvizError:
+    given = ", ".join(repr(name) for name in (*samples.arrays, *samples.constants))
+    return QvizError(
+        samples.name,
+        f"no array for model input {', '.join(map(repr, missing))} (it has {given})",
+        "Save one array per model input, under the input's name, or give an input one value for "
+        f"all samples: --input {missing[0]}=VALUE",
+    )
+
+
+def _fitted(subject: str, array: Column, spec: InputSpec) -> Column:
+    if array.dtype.kind not in "iufb":
+        raise _wrong_type(subject, array, spec)
+    if spec.shape is not None:
+        fits = len(array.shape) == len(spec.shape) and all(
+            want is None or want == have
+            for want, have in zip(spec.shape[1:], array.shape[1:], strict=True)
+        )
+        if not fits:
+            wanted = "×".join("any" if size is None else str(size) for size in spec.shape[1:])
+            raise QvizError(
+                subject,
+                f"model input '{spec.name}' takes samples of shape {wanted or 'scalar'}, "
+                f"but these are {'×'.join(map(str, array.shape[1:])) or 'scalar'}",
+                "Reshape or resize the samples to what the model takes",
+            )
+    target = np.dtype(spec.dtype)
+    if array.dtype == target:
+        return array
+    whole = array.dtype.kind in "iub" and target.kind in "iuf"
+    if whole or np.can_cast(array.dtype, target, "same_kind"):
+        _check_limits(subject, array, target, spec.name)
+        return array
+    raise _wrong_type(subject, array, spec)
+
+
+def _wrong_type(subject: str, array: Column, spec: InputSpec) -> QvizError:
+    target = np.dtype(spec.dtype)
+    return QvizError(
+        subject,
+        f"model input '{spec.name}' takes {target.name} but the array is {array.dtype.name}",
+        f"Save the array as {target.name}",
+    )
+
+
+def _check_limits(subject: str, array: Column, target: np.dtype[Any], name: str) -> None:
+    """Refuse values that the type a model takes cannot hold: they would wrap or become infinite."""
+    if not isinstance(array, np.ndarray) or not array.size:
+        return  # a reader of files makes the type that the input takes
+    if np.can_cast(array.dtype, target, "safe"):
+        return
+    lowest, highest = _limits(target)
+    low, high = array.min().item(), array.max().item()
+    if low < lowest or high > highest:
+        raise QvizError(
+            subject,
+            f"model input '{name}' takes {target.name}, which cannot hold {low:g} to {high:g}",
+            f"Scale the array to the range of {target.name}",
+        )
+
+
+def _limits(dtype: np.dtype[Any]) -> tuple[float, float]:
+    if dtype.kind == "f":
+        return float(np.finfo(dtype).min), float(np.finfo(dtype).max)
+    return int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)

@@ -1,0 +1,49 @@
+"""Labels as they come in files, and as metrics take them."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qviz.data.samples import Array
+from qviz.errors import QvizError
+
+
+def check_labels(subject: str, labels: Array, count: int) -> Array:
+    """Labels with a row per sample: int64 classes of samples or positions, or float64 values.
+
+    One-hot rows become classes. Raises QvizError for other lengths, for text, NaN and infinity.
+    """
+    flat = labels.reshape(-1) if labels.size == count else labels
+    if not flat.ndim or len(flat) != count:
+        raise QvizError(
+            subject,
+            f"'labels' has shape {labels.shape} but there are {count} samples",
+            "Give every sample its label, in the same order",
+        )
+    if flat.dtype.kind in "iub":
+        return _classes(flat.astype(np.int64))
+    if not np.issubdtype(flat.dtype, np.floating):
+        raise QvizError(
+            subject,
+            f"'labels' are {flat.dtype.name}, which are no numbers",
+            "Give whole numbers for classes, or floating-point values to come near",
+        )
+    if not np.isfinite(flat).all():
+        raise QvizError(
+            subject, "'labels' have NaN or infinite values", "Remove or repair those samples"
+        )
+    if _one_hot(flat):
+        return _classes(flat)
+    whole = np.abs(flat).max() < 2**53 and bool((flat == np.floor(flat)).all())
+    classes = whole and flat.ndim == 1  # that were saved as floating-point numbers
+    return flat.astype(np.int64 if classes else np.float64)
+
+
+def _classes(labels: Array) -> Array:
+    return np.argmax(labels, 1) if _one_hot(labels) else labels
+
+
+def _one_hot(labels: Array) -> bool:
+    if labels.ndim != 2 or labels.shape[1] < 2:
+        return False
+    return bool(np.isin(labels, (0, 1)).all() and (labels.sum(1) == 1).all())
