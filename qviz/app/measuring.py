@@ -159,6 +159,10 @@ class Measuring(State):
         self._say(message)
         self._changed("strip")
 
+    def measure(self) -> None:
+        """Find every slot's encoding and error now; for notebooks and the command line."""
+        self._start_evaluation()
+
     def evaluate(self, part: Part | None = None, limit: int | None = None) -> Evaluation:
         """Score the plan now and return the number; for notebooks and the command line.
 

@@ -30,22 +30,34 @@ class Opening(Measuring):
         self.open(demo_model(), demo_samples())
 
     def open(
-        self, model: str | Path, samples: str | Path | None = None, plan: str | Path | None = None
+        self,
+        model: str | Path,
+        samples: str | Path | None = None,
+        plan: str | Path | None = None,
+        *,
+        run_code: bool = False,
     ) -> None:
-        """Open a model, then samples and a plan if given. What is open stays if it fails."""
+        """Open a model, then samples and a plan if given. What is open stays if it fails.
+
+        A Python program is opened by running it, which needs `run_code`.
+        """
         path = Path(model)
+        given = None if samples is None else Path(samples)
+        seed = self._document.seed
 
         def finished() -> None:
             if plan is not None:
                 self._guarded(lambda: self._take_plan(Path(plan)))
             if samples is not None:
                 self.open_samples(samples)
+            elif self._document.samples is not None:
+                self._calibrate()
             else:
                 self._evaluate()
 
         self._lanes["open"].restart(
             f"Opening {path.name}",
-            lambda token: open_model(path, token),
+            lambda token: open_model(path, given, seed, run_code, token),
             self._opened,
             self._opening_failed,
             finished,

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+import torch
+
 from qviz.app.document import Document, Findings
 from qviz.app.jobs import Step, Token
 from qviz.data.parts import Split, split_samples
-from qviz.data.read_npz import read_npz
-from qviz.data.samples import Samples
+from qviz.data.read_npz import from_arrays, read_archive, read_npz
+from qviz.data.samples import LABELS, Samples
 from qviz.engine.calibrate import calibrate, weight_statistics
-from qviz.engine.chunks import feeder
+from qviz.engine.chunks import feeder, input_specs
 from qviz.engine.evaluate import evaluate
 from qviz.engine.execute import Executor
 from qviz.engine.layer_errors import LayerError, layer_errors
@@ -20,7 +24,8 @@ from qviz.engine.trace import check_float, check_labels, trace_float
 from qviz.errors import QvizError
 from qviz.model.model import Model
 from qviz.model.parity import Parity, check_operators
-from qviz.model.read_onnx import read_onnx
+from qviz.model.read_model import PYTHON, needs_inputs, read_model
+from qviz.model.read_python import read_python
 from qviz.plan.plan import Plan
 from qviz.plan.resolve import resolve, schemes
 from qviz.quant.encode import find_encoding
@@ -29,6 +34,7 @@ from qviz.quant.error import SlotError, measure_error, points_for
 from qviz.quant.scheme import Scheme
 from qviz.quant.statistics import TensorStats
 
+TELL_S = 0.25  # how often weights measured so far are told of
 OUTPUT_SAMPLES = 64  # on which errors of layer outputs are measured
 
 
@@ -83,14 +89,48 @@ class OutputsMeasured:
     calibrated: int  # of the findings it was measured from
 
 
-def open_model(path: Path, token: Token) -> Iterator[Step]:
-    """Read a model, measure its weights, check it on synthetic inputs."""
+def open_model(
+    path: Path, samples: Path | None, seed: int, run_code: bool, token: Token
+) -> Iterator[Step]:
+    """Read a model, measure its weights, check it on synthetic inputs.
+
+    `samples` are what a model without declared shapes is tried on; a Python program, which runs
+    only with `run_code`, gives its own.
+
+    Raises:
+        QvizError: an unreadable file, or a program that the user did not agree to run.
+    """
     yield Step(0, 0)
-    model = read_onnx(path)
+    model, own = _read(path, samples, run_code)
     check_operators(model)
     yield Step(0, 0, ModelRead(model))
     yield from _measure_weights(model, frozenset(), token)
-    yield Step(1, 1, _checked(model, None, token))
+    if own is None or samples is not None:
+        yield Step(1, 1, _checked(model, None, token))
+    else:
+        yield from _take_samples(own, model, seed, token)
+
+
+def _read(path: Path, samples: Path | None, run_code: bool) -> tuple[Model, Samples | None]:
+    """The model, and the samples that a Python program gives."""
+    if path.suffix.lower() != PYTHON:
+        first = None if samples is None or not needs_inputs(path) else _first_rows(samples)
+        return read_model(path, first), None
+    if not run_code:
+        raise QvizError(
+            path.name,
+            "it is a Python program: to open it is to run it, with all your rights",
+            "If you trust it, open it with --run-code, or agree when the window asks",
+        )
+    program = read_python(path)
+    batches = program.batches
+    arrays = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+    return program.model, from_arrays(path, arrays, input_specs(program.model))
+
+
+def _first_rows(samples: Path) -> list[torch.Tensor]:
+    arrays = read_archive(samples)
+    return [torch.from_numpy(array[:2]) for name, array in arrays.items() if name != LABELS]
 
 
 def _measure_weights(model: Model, known: Container[str], token: Token) -> Iterator[Step]:
@@ -98,11 +138,17 @@ def _measure_weights(model: Model, known: Container[str], token: Token) -> Itera
     groups = {slot.group for slot in model.slots.values() if slot.role == "weight"}
     missing = {group for group in groups if group not in known}
     statistics: dict[str, TensorStats] = {}
-    for group, stats in weight_statistics(model, missing):
+    told = time.monotonic()
+    for done, (group, stats) in enumerate(weight_statistics(model, missing), 1):
         if token.cancelled():
             return
         statistics[group] = stats
-        yield Step(len(statistics), len(missing) + 1)
+        now = time.monotonic()
+        found = WeightsMeasured(dict(statistics)) if now - told > TELL_S else None
+        yield Step(done, len(missing) + 1, found)
+        if found is not None:
+            told = now
+            statistics.clear()
     if statistics:
         yield Step(len(missing), len(missing) + 1, WeightsMeasured(statistics))
 
@@ -117,15 +163,26 @@ def open_samples(
     Raises:
         QvizError: an unreadable file, or samples that do not fit the model.
     """
+    if not model.runs:
+        raise QvizError(
+            Path(model.path).name,
+            "it holds weights without a graph, so that no samples can run through it",
+            "Open the network itself, as ONNX or torch.export program, to see its accuracy",
+        )
     yield Step(0, 0)
     yield from _measure_weights(model, findings.statistics, token)
-    samples = read_npz(path)
+    yield from _take_samples(read_npz(path, input_specs(model)), model, seed, token)
+
+
+def _take_samples(samples: Samples, model: Model, seed: int, token: Token) -> Iterator[Step]:
     check_labels(model, samples)
     yield Step(1, 2, SamplesRead(samples, split_samples(samples, seed)))
     yield Step(2, 2, _checked(model, samples, token))
 
 
 def _checked(model: Model, samples: Samples | None, token: Token) -> FloatChecked:
+    if not model.runs:
+        return FloatChecked(None, None, "a file of weights has nothing to run")
     try:
         run = trace_float(model, samples, token.cancelled)
     except QvizError as error:

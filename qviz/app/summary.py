@@ -7,6 +7,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from qviz.app.document import Document
 from qviz.app.session import Session
 from qviz.app.views import Cell, LayerRow
 from qviz.engine.evaluate import Evaluation
@@ -16,11 +17,11 @@ from qviz.plan.plan import to_json
 SUMMARY_VERSION = 1
 
 
-def summary(session: Session, evaluation: Evaluation) -> dict[str, Any]:
+def summary(session: Session, evaluation: Evaluation | None) -> dict[str, Any]:
     """What `qviz run --json` writes. Numbers that are infinite or unknown are null."""
     document, cost = session.current(), session.cost()
-    if document.model is None or document.samples is None or document.split is None or cost is None:
-        raise ValueError("a summary needs a model and samples")
+    if document.model is None or cost is None:
+        raise ValueError("a summary needs a model")
     parity = session.findings.parity
     return {
         "qviz_summary": SUMMARY_VERSION,
@@ -31,21 +32,41 @@ def summary(session: Session, evaluation: Evaluation) -> dict[str, Any]:
             "layers": len(document.model.layers),
             "parameters": parameter_count(document.model),
         },
-        "data": {
-            "name": document.samples.name,
-            "sha256": document.samples.hash,
-            "count": document.samples.count,
-            "seed": document.seed,
-            "split": document.split.hash,
-            "calibration": len(document.split.calibration),
-            "tune": len(document.split.tune),
-            "confirm": len(document.split.confirm),
-        },
+        "data": _data(document),
         "parity": None
         if parity is None
         else {"ok": parity.ok, "max_relative": finite(parity.max_relative), "text": parity.text},
+        **_scores(evaluation),
+        "bytes": {"float": cost.bytes_float, "quantized": cost.bytes_quantized},
+        "bops": {"float": cost.bops_float, "quantized": cost.bops_quantized},
+        "plan": to_json(document.plan),
+        "layers": [_layer(row) for row in session.rows()],
+    }
+
+
+def _data(document: Document) -> dict[str, Any] | None:
+    samples, split = document.samples, document.split
+    if samples is None or split is None:
+        return None
+    return {
+        "name": samples.name,
+        "sha256": samples.hash,
+        "count": samples.count,
+        "seed": document.seed,
+        "split": split.hash,
+        "calibration": len(split.calibration),
+        "tune": len(split.tune),
+        "confirm": len(split.confirm),
+    }
+
+
+def _scores(evaluation: Evaluation | None) -> dict[str, Any]:
+    if evaluation is None:
+        return {"metric": None, "float": None, "quantized": None}
+    return {
         "metric": evaluation.metric,
         "unit": evaluation.unit,
+        "better": evaluation.better,
         "part": evaluation.part,
         "samples": evaluation.samples,
         "total": evaluation.total,
@@ -59,10 +80,6 @@ def summary(session: Session, evaluation: Evaluation) -> dict[str, Any]:
         "delta": finite(evaluation.delta),
         "flips": evaluation.flips,
         "kl": finite(evaluation.kl),
-        "bytes": {"float": cost.bytes_float, "quantized": cost.bytes_quantized},
-        "bops": {"float": cost.bops_float, "quantized": cost.bops_quantized},
-        "plan": to_json(document.plan),
-        "layers": [_layer(row) for row in session.rows()],
     }
 
 

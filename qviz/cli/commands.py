@@ -52,6 +52,12 @@ _view = click.option(
     default="distribution",
     help="For --screenshot: the view to show.",
 )
+_samples_help = (
+    "Samples: .npz, .npy, .csv, .parquet, .wav, .txt, or a folder of images or recordings."
+)
+_run_code = click.option(
+    "--run-code", is_flag=True, help="MODEL is a Python program that you trust: run it."
+)
 _screenshot = click.option(
     "--screenshot", type=click.Path(path_type=Path), help="Render the window into a PNG and exit."
 )
@@ -59,7 +65,8 @@ _screenshot = click.option(
 
 @cli.command("open")
 @click.argument("model", required=False)
-@click.option("--samples", metavar="FILE", help="Samples: an .npz with an array per model input.")
+@click.option("--samples", metavar="FILE", help=_samples_help)
+@_run_code
 @click.option("--plan", metavar="FILE", help="A plan that qviz saved.")
 @_screenshot
 @_theme
@@ -70,6 +77,7 @@ def open_window(
     model: str | None,
     samples: str | None,
     plan: str | None,
+    run_code: bool,
     screenshot: Path | None,
     theme: Literal["light", "dark"],
     size: tuple[int, int],
@@ -82,12 +90,20 @@ def open_window(
     if samples and not model:
         raise QvizError("--samples", "there is no model to fit them to", "Name a model as well")
     for file in (model, samples, plan):
-        if file and not Path(file).is_file():
+        if file and not Path(file).exists():
             raise QvizError(file, "there is no such file", "Check the path")
     if screenshot is not None:
         _check_writable(screenshot, "--screenshot")
         window.screenshot(
-            screenshot, model, samples, size=size, theme=theme, select=select, view=view, plan=plan
+            screenshot,
+            model,
+            samples,
+            size=size,
+            theme=theme,
+            select=select,
+            view=view,
+            plan=plan,
+            run_code=run_code,
         )
         return
     if not has_display():
@@ -96,7 +112,7 @@ def open_window(
             "there is no display",
             "Use 'qviz run', or --screenshot FILE to render without one",
         )
-    sys.exit(window.run_window(model, samples, plan))
+    sys.exit(window.run_window(model, samples, plan, run_code=run_code))
 
 
 @cli.command()
@@ -150,9 +166,8 @@ def demo(
 
 @cli.command()
 @click.argument("model")
-@click.option(
-    "--samples", required=True, metavar="FILE", help="An .npz: an array per input, labels."
-)
+@click.option("--samples", metavar="FILE", help=_samples_help)
+@_run_code
 @click.option("--weights", metavar="SCHEME", help="Scheme of all weights [default: int8:channel].")
 @click.option("--inputs", metavar="SCHEME", help="Scheme of all inputs [default: uint8].")
 @click.option(
@@ -185,7 +200,7 @@ def demo(
 @_size
 @_select
 @_view
-def run(model: str, samples: str, **options: Any) -> None:
+def run(model: str, samples: str | None, **options: Any) -> None:
     """Score a plan on samples and print what every layer loses."""
     from qviz.cli.headless import run_plan
 

@@ -25,8 +25,9 @@ from qviz.errors import QvizError
 
 def run_plan(
     model: str,
-    samples: str,
+    samples: str | None,
     *,
+    run_code: bool,
     weights: str | None,
     inputs: str | None,
     settings: tuple[str, ...],
@@ -46,13 +47,13 @@ def run_plan(
     """`qviz run`: score a plan and print or write every figure."""
     with _progress() as progress:
         session = Session(seed=seed, limit=limit, progress=progress)
-        session.open(model, samples, plan)
+        session.open(model, samples, plan, run_code=run_code)
         session.set_defaults(weights, inputs)
         for setting in settings:
             session.set_text(setting)
         session.set_part(part)
         session.set_metric(metric)
-        evaluation = session.evaluate()
+        evaluation = _score(session)
     if json_file == "-":
         sys.stdout.write(_json_text(session, evaluation))
     else:
@@ -64,6 +65,14 @@ def run_plan(
     if screenshot is not None:
         picture = {"theme": theme, "size": size, "select": select, "view": view}
         _screenshot_of(session, screenshot, **picture, part=part, seed=seed, limit=limit)
+
+
+def _score(session: Session) -> Evaluation | None:
+    """The plan's number; without samples only the errors of the weights."""
+    if session.document().samples_name:
+        return session.evaluate()
+    session.measure()
+    return None
 
 
 def run_demo(model: str, samples: str, out: Path) -> None:
@@ -106,7 +115,7 @@ def run_demo(model: str, samples: str, out: Path) -> None:
     console.print(f"\nSaved {picture}, {out / 'report.html'} and {out / 'summary.json'}")
 
 
-def print_numbers(session: Session, evaluation: Evaluation) -> None:
+def print_numbers(session: Session, evaluation: Evaluation | None) -> None:
     """The layer table and the numbers, on standard output."""
     console = Console()
     if not console.is_terminal:
@@ -131,7 +140,7 @@ def _progress() -> Iterator[Callable[[Job], None]]:
         )
 
 
-def _json_text(session: Session, evaluation: Evaluation) -> str:
+def _json_text(session: Session, evaluation: Evaluation | None) -> str:
     return json.dumps(summary(session, evaluation), indent=2, allow_nan=False) + "\n"
 
 
@@ -155,5 +164,5 @@ def _screenshot_of(session: Session, path: Path, **options: Any) -> None:
         plan = Path(folder) / "plan.json"
         session.save_plan(plan)
         window.screenshot(
-            path, document.model_path, document.samples_path, plan=str(plan), **options
+            path, document.model_path, document.samples_path or None, plan=str(plan), **options
         )

@@ -64,27 +64,9 @@ def _decibels(value: float | None) -> str:
     return "exact" if value == math.inf else f"{value:.1f}"
 
 
-def number_lines(session: Session, evaluation: Evaluation) -> list[str]:
+def number_lines(session: Session, evaluation: Evaluation | None) -> list[str]:
     """The number strip in words."""
-    unit = evaluation.unit
-    seen = f"{evaluation.samples:,} of {evaluation.total:,} samples ({evaluation.part})"
-    interval = "exact" if evaluation.exact else "estimated"
-    if not evaluation.exact and evaluation.low is not None and evaluation.high is not None:
-        interval = f"95 % interval {evaluation.low:.2f} to {evaluation.high:.2f} {unit}"
-    lines = [""]
-    if math.isfinite(evaluation.float_value):
-        lines.append(
-            f"{evaluation.metric}: float {evaluation.float_value:.2f} {unit} → quantized "
-            f"[bold]{evaluation.value:.2f} {unit}[/bold] ({evaluation.delta or 0.0:+.2f} points), "
-            f"{interval}, {seen}"
-        )
-    else:
-        value = "exact" if evaluation.value == math.inf else f"{evaluation.value:.2f} {unit}"
-        lines.append(f"{evaluation.metric}: [bold]{value}[/bold], {seen}")
-    if evaluation.flips is not None:
-        lines.append(f"flips: {evaluation.flips} predictions differ from float")
-    if evaluation.kl is not None:
-        lines.append(f"KL of the outputs: {evaluation.kl:.3g} nats per sample")
+    lines = [""] if evaluation is None else _score_lines(evaluation)
     cost = session.cost()
     if cost is not None:
         ratio = cost.bytes_float / max(cost.bytes_quantized, 1)
@@ -100,3 +82,34 @@ def number_lines(session: Session, evaluation: Evaluation) -> list[str]:
     if document.parity:
         lines.append(document.parity)
     return lines
+
+
+def _score_lines(evaluation: Evaluation) -> list[str]:
+    unit = evaluation.unit
+    seen = f"{evaluation.samples:,} of {evaluation.total:,} samples ({evaluation.part})"
+    interval = "exact" if evaluation.exact else "estimated"
+    if not evaluation.exact:
+        interval = f"95 % interval {evaluation.low:.2f} to {evaluation.high:.2f} {unit}"
+    lines = [""]
+    if math.isfinite(evaluation.float_value):
+        lines.append(
+            f"{evaluation.metric}: float {evaluation.float_value:.2f} {unit} → quantized "
+            f"[bold]{evaluation.value:.2f} {unit}[/bold] ({_change(evaluation)}), "
+            f"{interval}, {seen}"
+        )
+    else:
+        value = "exact" if evaluation.value == math.inf else f"{evaluation.value:.2f} {unit}"
+        lines.append(f"{evaluation.metric}: [bold]{value}[/bold], {seen}")
+    if evaluation.flips is not None:
+        lines.append(f"flips: {evaluation.flips} predictions differ from float")
+    if evaluation.kl is not None:
+        lines.append(f"KL of the outputs: {evaluation.kl:.3g} nats per sample")
+    return lines
+
+
+def _change(evaluation: Evaluation) -> str:
+    if evaluation.delta is None:
+        return "no change to tell"
+    return (
+        f"{evaluation.delta:+.2f} {'points' if evaluation.unit == '%' else evaluation.unit}".strip()
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -15,6 +16,11 @@ class FileTensor:
     shape: tuple[int, ...]
     dtype: torch.dtype  # of what `read` returns
     read: Callable[[], torch.Tensor]
+
+    @property
+    def elements(self) -> int:
+        """How many values it has."""
+        return math.prod(self.shape)
 
 
 class FileTensors(Mapping[str, torch.Tensor]):

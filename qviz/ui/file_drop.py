@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from PySide6.QtCore import QEvent, QMimeData, QObject, Signal
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QWidget
+
+from qviz.app.file_kinds import Kind, kind_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +22,12 @@ class Dropped:
 
 
 def classify(paths: Sequence[str]) -> Dropped:
-    """Sort paths by their ending: .onnx, .npz, .json; the first of each kind counts."""
-    found: dict[str, str] = {}
+    """Sort paths by what they are; the first of each kind counts."""
+    found: dict[Kind, str] = {}
     for path in paths:
-        found.setdefault(Path(path).suffix.lower(), path)
-    return Dropped(found.get(".onnx", ""), found.get(".npz", ""), found.get(".json", ""))
+        found.setdefault(kind_of(path), path)
+    model = found.get("model") or found.get("program", "")
+    return Dropped(model, found.get("samples", ""), found.get("plan", ""))
 
 
 class FileDrop(QObject):

@@ -8,6 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QFileDialog, QWidget
 
+from qviz.app.file_kinds import MODEL_SUFFIXES, SAMPLE_SUFFIXES, kind_of, patterns
 from qviz.app.resources import resource_path
 from qviz.app.session import Session
 from qviz.app.views import Message
@@ -15,8 +16,8 @@ from qviz.errors import QvizError
 from qviz.ui.file_drop import Dropped
 from qviz.ui.settings import Settings
 
-MODELS = "ONNX models (*.onnx)"
-SAMPLES = "Samples (*.npz)"
+MODELS = f"Models ({patterns((*MODEL_SUFFIXES, '.py'))});;All files (*)"
+SAMPLES = f"Samples ({patterns(SAMPLE_SUFFIXES)});;All files (*)"
 PLANS = "Plans (*.json)"
 PICTURES = "PNG pictures (*.png)"
 
@@ -34,13 +35,18 @@ class Files(QObject):
         settings: Settings,
         window: QWidget,
         may_leave: Callable[[], bool],
+        may_run: Callable[[str], bool],
     ) -> None:
-        """Dialogs belong to `window`; `may_leave` is asked before another model is opened."""
+        """Dialogs belong to `window`.
+
+        `may_leave` is asked before another model is opened, `may_run` before a program runs.
+        """
         super().__init__(window)
         self._session = session
         self._settings = settings
         self._window = window
         self._may_leave = may_leave
+        self._may_run = may_run
         self._folder = ""
         self.pending = ""  # samples chosen before their model was open
 
@@ -53,6 +59,13 @@ class Files(QObject):
     def ask_samples(self) -> None:
         """Choose samples and open them."""
         self._ask("Open Samples", SAMPLES, self.open_samples)
+
+    def ask_sample_folder(self) -> None:
+        """Choose a folder of images or recordings and open it as samples."""
+        path = QFileDialog.getExistingDirectory(self._window, "Open Sample Folder", self._folder)
+        if path:
+            self._folder = str(Path(path).parent)
+            self.open_samples(path)
 
     def ask_plan(self) -> None:
         """Choose a plan and open it."""
@@ -93,10 +106,11 @@ class Files(QObject):
 
     def open_model(self, path: str, samples: str = "", plan: str = "") -> None:
         """Open a model, with the samples and the plan that were chosen for it."""
-        if self._may_leave():
-            chosen = samples or self.pending
+        program = kind_of(path) == "program"
+        if self._may_leave() and (not program or self._may_run(path)):
+            chosen = samples or self.pending or None
             self._set_pending("")
-            self._try(lambda: self._session.open(path, chosen or None, plan or None))
+            self._try(lambda: self._session.open(path, chosen, plan or None, run_code=program))
 
     def open_samples(self, path: str) -> None:
         """Open samples for the open model, or keep them until one is open and measured."""

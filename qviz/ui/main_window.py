@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QCloseEvent
@@ -38,8 +39,9 @@ class MainWindow(QMainWindow):
         theme: Theme,
         settings: Settings,
         may_leave: Callable[[MainWindow], bool] = lambda _: True,
+        may_run: Callable[[MainWindow, str], bool] = lambda _, __: False,
     ) -> None:
-        """`may_leave` is asked before a plan with unsaved edits is closed or replaced."""
+        """`may_leave` is asked before unsaved edits are lost, `may_run` before a program runs."""
         super().__init__()
         self.session = session
         self.theme = theme
@@ -50,7 +52,7 @@ class MainWindow(QMainWindow):
         self.setWindowIcon(app_icon())
         self.setMinimumSize(1024, 640)
         self.file_drop = FileDrop(self)
-        self.files = Files(session, settings, self, self._may_leave)
+        self.files = Files(session, settings, self, self._may_leave, partial(may_run, self))
         self.welcome = Welcome()
         self.workspace = Workspace(session)
         self.banner = Banner()

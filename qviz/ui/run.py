@@ -52,15 +52,17 @@ def application() -> QApplication:
     return app
 
 
-def run_window(model: str | None, samples: str | None, plan: str | None = None) -> int:
+def run_window(
+    model: str | None, samples: str | None, plan: str | None = None, *, run_code: bool = False
+) -> int:
     """Show the window until it is closed; returns the exit code."""
     app = application()
     settings = Settings()
     session = Session(MainThread(), part="tune")
-    window = MainWindow(session, Theme(app, settings.theme()), settings, _may_leave)
+    window = MainWindow(session, Theme(app, settings.theme()), settings, _may_leave, _may_run)
     window.show()
     if model is not None:
-        session.open(model, samples, plan)
+        session.open(model, samples, plan, run_code=run_code)
     elif samples is not None:
         window.files.open_samples(samples)
     code = app.exec()
@@ -83,6 +85,25 @@ def _may_leave(window: MainWindow) -> bool:
     return answer == button.Discard
 
 
+def _may_run(window: MainWindow, path: str) -> bool:
+    """Ask before a Python program runs."""
+    button = QMessageBox.StandardButton
+    box = QMessageBox(window)
+    box.setIcon(QMessageBox.Icon.Warning)
+    box.setWindowTitle("Run a program?")
+    box.setText(f"To open {Path(path).name} is to run it.")
+    box.setInformativeText(
+        "It can do whatever you can: read, change and send your files. "
+        "Run it only if you wrote it or trust where it comes from."
+    )
+    box.setStandardButtons(button.Yes | button.Cancel)
+    box.button(button.Yes).setText("Run It")
+    box.setDefaultButton(button.Cancel)
+    answer = box.exec()
+    box.deleteLater()
+    return answer == button.Yes
+
+
 def draw_without_display() -> None:
     """Let Qt draw into memory when there is no display; before the application object is made."""
     display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
@@ -100,6 +121,7 @@ def screenshot(
     select: str | None = None,
     view: str = "distribution",
     plan: str | Path | None = None,
+    run_code: bool = False,
     part: Part = "tune",
     seed: int = 0,
     limit: int | None = None,
@@ -123,7 +145,7 @@ def screenshot(
             window.resize(QSize(*size))
             window.show()
             if model is not None:
-                session.open(model, samples, plan)
+                session.open(model, samples, plan, run_code=run_code)
                 wait_until_idle(session, samples is not None)
             window.refresh.flush()
             _select(window, select)

@@ -145,7 +145,9 @@ def test_bad_input_is_one_message_with_the_cure(
     assert "no such file" in refused(mlp, "--samples", tmp_path / "absent.npz")
     assert "not a number format" in refused(mlp, "--samples", mlp_samples, "--weights", "int99")
     assert "no slot" in refused(mlp, "--samples", mlp_samples, "--set", "conv.weight=int4")
-    assert "cannot leave" in refused(mlp, "--samples", mlp_samples, "--inputs", "uint8:channel")
+    assert "one scale per tensor" in refused(
+        mlp, "--samples", mlp_samples, "--inputs", "uint8:channel"
+    )
 
 
 def test_a_screenshot_of_the_very_run(mlp: Path, mlp_samples: Path, tmp_path: Path) -> None:

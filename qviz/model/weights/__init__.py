@@ -1,0 +1,1 @@
+"""Files of weights without a graph, one format per file; tensors stay in them until asked for."""
