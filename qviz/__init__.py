@@ -26,10 +26,12 @@ def open(
     plan: str | Path | None = None,
     seed: int = 0,
     limit: int | None = None,
+    run_code: bool = False,
 ) -> Session:
     """Open a model, and samples to evaluate on; every call of the Session returns when done.
 
-    `limit` is the number of samples that `evaluate()` scores; by default all of the part.
+    `limit` is the number of samples that `evaluate()` scores; by default all of the part. A Python
+    program, which opening runs, needs `run_code`.
 
     Raises:
         QvizError: a file that cannot be read, or samples that do not fit the model.
@@ -37,7 +39,7 @@ def open(
     from qviz.app.session import Session
 
     session = Session(seed=seed, limit=limit)
-    session.open(model, samples, plan)
+    session.open(model, samples, plan, run_code=run_code)
     return session
 
 
