@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import onnx_ir as ir
@@ -11,26 +12,29 @@ import torch
 
 from qviz.errors import QvizError
 from qviz.model import passes
+from qviz.model.expand_quantized import expand_quantized
 from qviz.model.fold_batch_norm import fold_batch_norm
 from qviz.model.infer_types import infer_types
 from qviz.model.inner_weights import lift_inner_weights
+from qviz.model.layer_kinds import layer_kind
 from qviz.model.model import Model, Step, TensorInfo
 from qviz.model.operators import find_operator
 from qviz.model.slots import find_layers
-from qviz.model.steps import make_steps
+from qviz.model.steps import make_step, make_steps
+from qviz.model.take_quantizers import Quantizer, quantized_note, take_quantizers
 from qviz.model.tensors import from_onnx, to_onnx, torch_dtype
 
-_BEFORE_FOLDING = (
+_BEFORE_QUANTIZERS = (
     passes.inline_functions,
     passes.fix_initializer_inputs,
     passes.sort_nodes,
     passes.name_values,
     passes.drop_unused,
     passes.lift_constants,
-    lift_inner_weights,
     passes.drop_identities,
-    passes.fold_constants,
+    expand_quantized,
 )
+_AFTER_QUANTIZERS = (lift_inner_weights, passes.fold_constants)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +52,7 @@ def build_model(graph: ir.Model, source: Source) -> Model:
     _check_interface(path, graph)
     _check_reads(path, graph)
     try:
-        graph, notes = _prepare(graph)
+        graph, quantizers, notes = _prepare(graph)
         steps = make_steps(graph)
         constants = _constants(graph)
     except QvizError:
@@ -69,21 +73,34 @@ def build_model(graph: ir.Model, source: Source) -> Model:
         constants=constants,
         layers=layers,
         slots=slots,
+        quantizers={
+            slot.group: quantizers[slot.value]
+            for slot in slots.values()
+            if slot.value in quantizers
+        },
         source_bytes=source.size,
         notes=(*notes, *_runtime_notes(steps)),
     )
 
 
-def _prepare(graph: ir.Model) -> tuple[ir.Model, tuple[str, ...]]:
-    """Run the passes; the notes say what was folded."""
-    graph = passes.run_passes(graph, _BEFORE_FOLDING)
+def _prepare(graph: ir.Model) -> tuple[ir.Model, dict[str, Quantizer], tuple[str, ...]]:
+    """Run the passes; the file's own quantizers by value, and notes of what was done."""
+    graph = passes.run_passes(graph, _BEFORE_QUANTIZERS)
+    quantizers, _ = take_quantizers(graph, partial(_quantizable, graph.opset_imports))
+    taken = quantized_note(graph, quantizers)  # before folding makes their constants others
+    graph = passes.run_passes(graph, _AFTER_QUANTIZERS)
     before = sum(node.op_type == "BatchNormalization" for node in graph.graph)
     graph, _ = fold_batch_norm(graph)
     graph, _ = passes.drop_unused(graph)
     folded = before - sum(node.op_type == "BatchNormalization" for node in graph.graph)
     notes = (f"BatchNorm folded into {folded} layer{'s' * (folded != 1)}",) if folded else ()
     infer_types(graph)
-    return graph, notes
+    return graph, quantizers, (*notes, *([taken] if taken else []))
+
+
+def _quantizable(opsets: Mapping[str, int], node: ir.Node, position: int) -> bool:
+    kind = layer_kind(make_step(0, node, opsets))
+    return kind is not None and position in (operand.position for operand in kind.operands)
 
 
 def _constants(graph: ir.Model) -> dict[str, torch.Tensor]:

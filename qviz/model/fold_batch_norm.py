@@ -5,6 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 import torch
 
+from qviz.model.take_quantizers import carries_quantizer
 from qviz.model.tensors import from_onnx, to_onnx
 
 _FOLDS_INTO = ("Conv", "ConvTranspose", "Gemm")
@@ -28,6 +29,8 @@ def _fold(graph: ir.Model, norm: ir.Node) -> bool:
         return False
     result = layer.outputs[0]
     if len(result.uses()) != 1 or result.is_graph_output() or not _is_inference(norm):
+        return False
+    if carries_quantizer(layer.inputs[1]):  # its scales are of the weight as it is
         return False
     statistics = [_tensor(value) for value in norm.inputs[1:5]]
     weight = _tensor(layer.inputs[1])

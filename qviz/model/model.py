@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import onnx_ir as ir
 
     from qviz.model.slots import Layer, Slot
+    from qviz.model.take_quantizers import Quantizer
 
 # A tensor; a numpy array for what torch cannot hold (strings, integers under 8 bits); a list for an
 # ONNX sequence; None for an optional value that is absent.
@@ -64,6 +65,7 @@ class Model:
     source_bytes: int  # of the file and its external data
     notes: tuple[str, ...]  # what the passes did, for the user
     stored_types: Mapping[str, str] = field(default_factory=dict)  # of constants: "BF16", "Q4_K"
+    quantizers: Mapping[str, Quantizer] = field(default_factory=dict)  # the file's own, by group
 
     @property
     def runs(self) -> bool:
