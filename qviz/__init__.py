@@ -8,6 +8,7 @@ print(session.evaluate().value)
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,12 +27,14 @@ def open(
     plan: str | Path | None = None,
     seed: int = 0,
     limit: int | None = None,
+    values: Mapping[str, float] | None = None,
     run_code: bool = False,
 ) -> Session:
     """Open a model, and samples to evaluate on; every call of the Session returns when done.
 
-    `limit` is the number of samples that `evaluate()` scores; by default all of the part. A Python
-    program, which opening runs, needs `run_code`.
+    `limit` is the number of samples that `evaluate()` scores; by default all of the part. `values`
+    feed inputs that are the same for all samples. A Python program, which opening runs, needs
+    `run_code`.
 
     Raises:
         QvizError: a file that cannot be read, or samples that do not fit the model.
@@ -39,7 +42,7 @@ def open(
     from qviz.app.session import Session
 
     session = Session(seed=seed, limit=limit)
-    session.open(model, samples, plan, run_code=run_code)
+    session.open(model, samples, plan, values=values, run_code=run_code)
     return session
 
 

@@ -30,6 +30,7 @@ class Document:
     model: Model | None = None
     samples: Samples | None = None
     split: Split | None = None
+    values: Mapping[str, float] = field(default_factory=dict)  # the user's, for constant inputs
     plan: Plan = DEFAULT_PLAN
     part: Part = "all"
     metric: str = ""  # the one that fits the labels and outputs, unless the user chose another

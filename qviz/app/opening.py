@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,11 +35,13 @@ class Opening(Measuring):
         samples: str | Path | None = None,
         plan: str | Path | None = None,
         *,
+        values: Mapping[str, float] | None = None,
         run_code: bool = False,
     ) -> None:
         """Open a model, then samples and a plan if given. What is open stays if it fails.
 
-        A Python program is opened by running it, which needs `run_code`.
+        `values` feed inputs that are the same for all samples. A Python program is opened by
+        running it, which needs `run_code`.
         """
         path = Path(model)
         given = None if samples is None else Path(samples)
@@ -49,7 +51,7 @@ class Opening(Measuring):
             if plan is not None:
                 self._guarded(lambda: self._take_plan(Path(plan)))
             if samples is not None:
-                self.open_samples(samples)
+                self.open_samples(samples, values)
             elif self._document.samples is not None:
                 self._calibrate()
             else:
@@ -63,14 +65,14 @@ class Opening(Measuring):
             finished,
         )
 
-    def open_samples(self, samples: str | Path) -> None:
-        """Open samples for the model that is open."""
+    def open_samples(self, samples: str | Path, values: Mapping[str, float] | None = None) -> None:
+        """Open samples for the model that is open; `values` feed inputs they do not go by."""
         model, findings = self._require_model(), self._findings
         path = Path(samples)
         seed = self._document.seed
         self._lanes["open"].restart(
             f"Opening {path.name}",
-            lambda token: open_samples(path, model, seed, findings, token),
+            lambda token: open_samples(path, model, values or {}, seed, findings, token),
             self._opened,
             self._opening_failed,
             self._calibrate,

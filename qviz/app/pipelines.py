@@ -12,6 +12,7 @@ import torch
 
 from qviz.app.document import Document, Findings
 from qviz.app.jobs import Step, Token
+from qviz.data.fit import with_values
 from qviz.data.parts import Split, split_samples
 from qviz.data.read_npz import from_arrays, read_archive, read_npz
 from qviz.data.samples import LABELS, Samples
@@ -154,7 +155,12 @@ def _measure_weights(model: Model, known: Container[str], token: Token) -> Itera
 
 
 def open_samples(
-    path: Path, model: Model, seed: int, findings: Findings, token: Token
+    path: Path,
+    model: Model,
+    values: Mapping[str, float],
+    seed: int,
+    findings: Findings,
+    token: Token,
 ) -> Iterator[Step]:
     """Read samples, see that they fit the model, split them, check the float model on a few.
 
@@ -171,7 +177,9 @@ def open_samples(
         )
     yield Step(0, 0)
     yield from _measure_weights(model, findings.statistics, token)
-    yield from _take_samples(read_npz(path, input_specs(model)), model, seed, token)
+    inputs = input_specs(model)
+    samples = with_values(read_npz(path, inputs), inputs, values)
+    yield from _take_samples(samples, model, seed, token)
 
 
 def _take_samples(samples: Samples, model: Model, seed: int, token: Token) -> Iterator[Step]:

@@ -14,6 +14,20 @@ from qviz.errors import QvizError
 SIZE = (1280, 800)
 
 
+def read_values(given: tuple[str, ...]) -> dict[str, float]:
+    """NAME=VALUE pairs; raises QvizError for anything else."""
+    values = {}
+    for text in given:
+        name, _, value = text.rpartition("=")
+        try:
+            values[name] = float(value)
+        except ValueError:
+            name = ""
+        if not name:
+            raise QvizError(f"--input {text}", "it is not NAME=VALUE", "Write --input sr=16000")
+    return values
+
+
 class _OpenByDefault(click.Group):
     """`qviz model.onnx` means `qviz open model.onnx`: the first word that is no command."""
 
@@ -58,6 +72,14 @@ _samples_help = (
 _run_code = click.option(
     "--run-code", is_flag=True, help="MODEL is a Python program that you trust: run it."
 )
+_values = click.option(
+    "--input",
+    "values",
+    multiple=True,
+    metavar="NAME=VALUE",
+    callback=lambda _ctx, _param, given: read_values(given),
+    help="Feed an input the same value for all samples, such as sr=16000; may be repeated.",
+)
 _screenshot = click.option(
     "--screenshot", type=click.Path(path_type=Path), help="Render the window into a PNG and exit."
 )
@@ -66,6 +88,7 @@ _screenshot = click.option(
 @cli.command("open")
 @click.argument("model", required=False)
 @click.option("--samples", metavar="FILE", help=_samples_help)
+@_values
 @_run_code
 @click.option("--plan", metavar="FILE", help="A plan that qviz saved.")
 @_screenshot
@@ -77,6 +100,7 @@ def open_window(
     model: str | None,
     samples: str | None,
     plan: str | None,
+    values: dict[str, float],
     run_code: bool,
     screenshot: Path | None,
     theme: Literal["light", "dark"],
@@ -103,6 +127,7 @@ def open_window(
             select=select,
             view=view,
             plan=plan,
+            values=values,
             run_code=run_code,
         )
         return
@@ -112,7 +137,7 @@ def open_window(
             "there is no display",
             "Use 'qviz run', or --screenshot FILE to render without one",
         )
-    sys.exit(window.run_window(model, samples, plan, run_code=run_code))
+    sys.exit(window.run_window(model, samples, plan, values=values, run_code=run_code))
 
 
 @cli.command()
@@ -167,6 +192,7 @@ def demo(
 @cli.command()
 @click.argument("model")
 @click.option("--samples", metavar="FILE", help=_samples_help)
+@_values
 @_run_code
 @click.option("--weights", metavar="SCHEME", help="Scheme of all weights [default: int8:channel].")
 @click.option("--inputs", metavar="SCHEME", help="Scheme of all inputs [default: uint8].")

@@ -27,6 +27,7 @@ def run_plan(
     model: str,
     samples: str | None,
     *,
+    values: dict[str, float],
     run_code: bool,
     weights: str | None,
     inputs: str | None,
@@ -47,7 +48,7 @@ def run_plan(
     """`qviz run`: score a plan and print or write every figure."""
     with _progress() as progress:
         session = Session(seed=seed, limit=limit, progress=progress)
-        session.open(model, samples, plan, run_code=run_code)
+        session.open(model, samples, plan, values=values, run_code=run_code)
         session.set_defaults(weights, inputs)
         for setting in settings:
             session.set_text(setting)

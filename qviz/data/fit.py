@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from qviz.data.samples import Array, Column, InputSpec, Samples
+from qviz.data.samples import Array, Column, InputSpec, Samples, content_hash
 from qviz.errors import QvizError
 
 # Names that exporters give to the memory of a recurrent or cached model, which starts at zero.
@@ -27,21 +27,44 @@ class Fitted:
     notes: tuple[str, ...]
 
 
-def fit_to_inputs(
-    samples: Samples,
-    inputs: tuple[InputSpec, ...],
-    values: Mapping[str, float] | None = None,
-) -> Fitted:
+def with_values(
+    samples: Samples, inputs: tuple[InputSpec, ...], values: Mapping[str, float]
+) -> Samples:
+    """The samples with the user's values for inputs that are the same for all of them.
+
+    Raises:
+        QvizError: a value for an input that the model does not have.
+    """
+    specs = {spec.name: spec for spec in inputs}
+    for name in values:
+        if name not in specs:
+            raise QvizError(
+                f"input '{name}'",
+                "the model has no such input",
+                f"Use one of {', '.join(map(repr, specs))}",
+            )
+    given = {
+        name: np.full(_one_sample(specs[name]), value, specs[name].dtype)
+        for name, value in values.items()
+    }
+    if not given:
+        return samples
+    constants = {**samples.constants, **given}
+    columns = {name: column for name, column in samples.arrays.items() if name not in given}
+    digest = content_hash({**given, samples.hash: np.zeros(0)})
+    return replace(samples, arrays=columns, constants=constants, hash=digest)
+
+
+def fit_to_inputs(samples: Samples, inputs: tuple[InputSpec, ...]) -> Fitted:
     """Match columns and constants to inputs by name or, where one of each is left, by position.
 
-    `values` are the user's, for inputs that are the same for all samples. The memory of recurrent
-    models starts at zero where nothing is given.
+    The memory of recurrent models starts at zero where nothing is given.
 
     Raises:
         QvizError: an input without anything to feed, or a column whose rank, sizes or type do not
             fit.
     """
-    columns = _matched(samples, inputs, values or {})
+    columns = _matched(samples, inputs)
     constants: dict[str, Array] = {}
     notes, missing = [], []
     for spec in inputs:
@@ -50,8 +73,6 @@ def fit_to_inputs(
         constant = samples.constants.get(spec.name)
         if constant is not None:
             constants[spec.name] = _fitted_constant(samples.name, constant, spec)
-        elif values and spec.name in values:
-            constants[spec.name] = np.full(_one_sample(spec), values[spec.name], spec.dtype)
         elif _is_memory(spec):
             constants[spec.name] = np.zeros(_one_sample(spec), spec.dtype)
             notes.append(f"Input '{spec.name}' is not in the samples: zeros are fed")
@@ -62,13 +83,11 @@ def fit_to_inputs(
     return Fitted(columns, constants, tuple(notes))
 
 
-def _matched(
-    samples: Samples, inputs: tuple[InputSpec, ...], values: Mapping[str, float]
-) -> dict[str, Column]:
+def _matched(samples: Samples, inputs: tuple[InputSpec, ...]) -> dict[str, Column]:
     names = {spec.name for spec in inputs}
     matched = {name: column for name, column in samples.arrays.items() if name in names}
     others = [column for name, column in samples.arrays.items() if name not in names]
-    given = matched.keys() | samples.constants.keys() | values.keys()
+    given = matched.keys() | samples.constants.keys()
     open_inputs = [  # a scalar cannot go by samples
         spec
         for spec in inputs

@@ -56,7 +56,7 @@ class Feeder:
         for name, constant in self.fitted.constants.items():
             arrays[name] = self._for_each(name, constant, len(taken))
         feeds = {
-            name: torch.from_numpy(np.ascontiguousarray(array)).to(self.dtypes[name])
+            name: torch.from_numpy(np.array(array, order="C", copy=None)).to(self.dtypes[name])
             for name, array in arrays.items()
         }
         identity = f"{self.samples.hash}:{taken.tobytes().hex()}"
@@ -86,18 +86,13 @@ def _fixed_shape(info: TensorInfo) -> tuple[int | None, ...] | None:
     return tuple(size if isinstance(size, int) else None for size in info.shape)
 
 
-def feeder(
-    model: Model,
-    samples: Samples,
-    macs_per_sample: int | None,
-    values: Mapping[str, float] | None = None,
-) -> Feeder:
-    """Match samples, and the user's `values`, to the model's inputs and choose the chunk size.
+def feeder(model: Model, samples: Samples, macs_per_sample: int | None) -> Feeder:
+    """Match samples to the model's inputs and choose the chunk size.
 
     Raises:
         QvizError: the samples do not fit the model's inputs.
     """
-    fitted = fit_to_inputs(samples, input_specs(model), values)
+    fitted = fit_to_inputs(samples, input_specs(model))
     batches = {
         info.shape[0]
         for info in model.inputs

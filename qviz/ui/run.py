@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -53,7 +54,12 @@ def application() -> QApplication:
 
 
 def run_window(
-    model: str | None, samples: str | None, plan: str | None = None, *, run_code: bool = False
+    model: str | None,
+    samples: str | None,
+    plan: str | None = None,
+    *,
+    values: Mapping[str, float] | None = None,
+    run_code: bool = False,
 ) -> int:
     """Show the window until it is closed; returns the exit code."""
     app = application()
@@ -62,7 +68,7 @@ def run_window(
     window = MainWindow(session, Theme(app, settings.theme()), settings, _may_leave, _may_run)
     window.show()
     if model is not None:
-        session.open(model, samples, plan, run_code=run_code)
+        session.open(model, samples, plan, values=values, run_code=run_code)
     elif samples is not None:
         window.files.open_samples(samples)
     code = app.exec()
@@ -121,6 +127,7 @@ def screenshot(
     select: str | None = None,
     view: str = "distribution",
     plan: str | Path | None = None,
+    values: Mapping[str, float] | None = None,
     run_code: bool = False,
     part: Part = "tune",
     seed: int = 0,
@@ -145,7 +152,7 @@ def screenshot(
             window.resize(QSize(*size))
             window.show()
             if model is not None:
-                session.open(model, samples, plan, run_code=run_code)
+                session.open(model, samples, plan, values=values, run_code=run_code)
                 wait_until_idle(session, samples is not None)
             window.refresh.flush()
             _select(window, select)

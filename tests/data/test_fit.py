@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from qviz.data.fit import fit_to_inputs
+from qviz.data.fit import fit_to_inputs, with_values
 from qviz.data.samples import InputSpec, Samples
 from qviz.errors import QvizError
 
@@ -147,7 +147,7 @@ def test_a_value_of_the_users_feeds_an_input_that_the_samples_lack() -> None:
     given = samples(anything=np.ones((5, 512), np.float32))
     inputs = (spec("input", "float32", None, None), RATE)
     assert "--input sr=VALUE" in refused(given, *inputs).cure
-    fitted = fit_to_inputs(given, inputs, {"sr": 8000.0})
+    fitted = fit_to_inputs(with_values(given, inputs, {"sr": 8000.0}), inputs)
     assert fitted.constants["sr"].dtype == np.int64
     assert fitted.constants["sr"].item() == 8000
     assert list(fitted.columns) == ["input"]
@@ -156,3 +156,17 @@ def test_a_value_of_the_users_feeds_an_input_that_the_samples_lack() -> None:
 def test_a_constant_that_fits_no_input_is_refused() -> None:
     given = replace(samples(input=np.ones((5, 4))), constants={"state": np.zeros((3, 1, 128))})
     assert "neither a row per sample" in refused(given, spec("input"), STATE).cause
+
+
+def test_values_are_part_of_what_the_samples_are(samples_of_one: Samples) -> None:
+    inputs = (spec("input", "float32", None, None), RATE)
+    hashes = {with_values(samples_of_one, inputs, {"sr": rate}).hash for rate in (8000, 16000)}
+    assert len(hashes | {samples_of_one.hash}) == 3
+    assert with_values(samples_of_one, inputs, {}) is samples_of_one
+    with pytest.raises(QvizError, match="no such input"):
+        with_values(samples_of_one, inputs, {"rate": 1.0})
+
+
+@pytest.fixture
+def samples_of_one() -> Samples:
+    return samples(input=np.ones((5, 4), np.float32))
