@@ -35,7 +35,7 @@ def reference(model: str, session: Session) -> float:
     samples = session.current().samples
     if samples is None:
         raise SystemExit("the benchmark needs samples")
-    array = next(iter(samples.arrays.values())).astype(np.float32)
+    array = np.asarray(next(iter(samples.arrays.values())), np.float32)
 
     def one_pass() -> None:
         for start in range(0, len(array), 64):

@@ -16,9 +16,9 @@ from torch import Tensor
 from qviz.quant.encode import find_encoding
 from qviz.quant.encoding import Scaled
 from qviz.quant.error import squared_error
+from qviz.quant.measure import measure
 from qviz.quant.profile import profile
 from qviz.quant.spelling import parse_scheme
-from qviz.quant.statistics import measure
 
 ROUNDS = 7
 ACTIVATION = (50, 400, 1000)  # samples, positions, channels: 20 M values
@@ -104,11 +104,12 @@ def search(w: Tensor) -> None:
         raise SystemExit("int8 has fixed scales")
     levels, thresholds = encoding.grid.levels, encoding.grid.thresholds
     scales = encoding.scale.double() * torch.linspace(0.2, 1.0, CLIPS, dtype=torch.float64)
+    wide = scales.reshape(1, -1, 1)
     ready = profile(points)
     tasks = [
         Task(
             f"errors of {CLIPS} clips, sorted before",
-            lambda: ready.scaled_errors(levels, thresholds, scales.unsqueeze(0)),
+            lambda: ready.squared_errors(levels * wide, thresholds * wide),
             2,
         ),
         Task("sorting", lambda: profile(points)),

@@ -15,7 +15,8 @@ from qviz.engine.execute import WorkCancelledError
 from qviz.model.file_tensors import FileTensors
 from qviz.model.model import Model, Step, Value
 from qviz.model.runtime import Runtime
-from qviz.quant.statistics import TensorStats, measure, merge
+from qviz.quant.measure import measure
+from qviz.quant.statistics import TensorStats, merge
 
 
 @dataclass(frozen=True, eq=False, slots=True)

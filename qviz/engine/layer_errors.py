@@ -232,21 +232,33 @@ def _compare(
     for total, values in zip(sums, outputs, strict=True):
         q = values[first]
         if isinstance(q, Tensor) and q.shape == x.shape:
-            total.add(_without_padding(x, chunk), _without_padding(q, chunk))
+            total.add(*(_without_padding(v, chunk, _batch_axis(step, first)) for v in (x, q)))
         else:
             total.comparable = False
 
 
-def _without_padding(output: Tensor, chunk: Chunk) -> Tensor:
+def _batch_axis(step: Step, output: int) -> int | None:
+    """Where ONNX defines it to be: recurrent layers give [steps, directions, batch, hidden]."""
+    if step.op not in ("LSTM", "GRU", "RNN"):
+        return None
+    if step.attributes.get("layout", 0):
+        return 0
+    return 2 if output == 0 else 1
+
+
+def _without_padding(output: Tensor, chunk: Chunk, known: int | None = None) -> Tensor:
     """Only the chunk's own rows, along the first axis but the last that is as long as the batch.
 
-    Where there is none, samples are taken to lie one after the other along the first axis.
+    Where there is none, samples are taken to lie one after the other along the first axis. Of
+    some operators the axis is `known`.
     """
     batch = len(chunk.rows) + chunk.padded
     if not chunk.padded or not output.ndim:
         return output
     sizes = list(output.shape)
-    axis = sizes.index(batch) if batch in sizes[:-1] else 0
+    axis = known
+    if axis is None:
+        axis = sizes.index(batch) if batch in sizes[:-1] else 0
     return output.narrow(axis, 0, sizes[axis] - sizes[axis] // batch * chunk.padded)
 
 

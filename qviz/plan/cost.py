@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from qviz.model.model import Model
 from qviz.model.slots import Layer, Role
+from qviz.quant.encoding import Encoding, Scaled
+from qviz.quant.scale import fits_half
 from qviz.quant.scheme import Scheme
 
 FLOAT_BITS = 32
@@ -42,18 +44,34 @@ def parameter_count(model: Model) -> int:
     return sum(model.declared(name).numel() for name in model.constants)
 
 
-def cost_of(model: Model, by_slot: Mapping[str, Scheme], macs: Mapping[int, int] | None) -> Cost:
-    """What a scheme for every slot costs; `macs` from `count_macs`, None without shapes."""
-    layers = tuple(_layer_cost(model, layer, by_slot, macs) for layer in model.layers)
+def cost_of(
+    model: Model,
+    by_slot: Mapping[str, Scheme],
+    macs: Mapping[int, int] | None,
+    wide: Collection[str] = (),
+) -> Cost:
+    """What a scheme for every slot costs; `macs` from `count_macs`, None without shapes.
+
+    `wide` names the slots whose groups have float32 scales: see `has_wide_scales`.
+    """
+    packed = {
+        slot.name: weight_bytes(
+            model.declared(slot.value),
+            slot.axis,
+            by_slot[slot.name],
+            wide_scales=slot.name in wide,
+        )
+        for slot in model.slots.values()
+        if slot.role == "weight"
+    }
+    layers = tuple(_layer_cost(model, layer, by_slot, packed, macs) for layer in model.layers)
     bytes_float = sum(_tensor_bytes(model, name) for name in model.constants)
     saved = 0
     counted: set[str] = set()
     for slot in model.slots.values():
         if slot.role == "weight" and slot.value not in counted:
             counted.add(slot.value)
-            saved += _tensor_bytes(model, slot.value)
-            tensor = model.declared(slot.value)
-            saved -= weight_bytes(tensor, slot.axis, by_slot[slot.name])
+            saved += _tensor_bytes(model, slot.value) - packed[slot.name]
     total_macs = None if macs is None else sum(macs.values())
     bops = [layer.bops for layer in layers if layer.bops is not None]
     return Cost(
@@ -66,18 +84,20 @@ def cost_of(model: Model, by_slot: Mapping[str, Scheme], macs: Mapping[int, int]
 
 
 def _layer_cost(
-    model: Model, layer: Layer, by_slot: Mapping[str, Scheme], macs: Mapping[int, int] | None
+    model: Model,
+    layer: Layer,
+    by_slot: Mapping[str, Scheme],
+    packed: Mapping[str, int],
+    macs: Mapping[int, int] | None,
 ) -> LayerCost:
     weights = [model.slots[name] for name in layer.slots if model.slots[name].role == "weight"]
     bias = 0 if layer.bias is None else _tensor_bytes(model, layer.bias)
     floats = sum(_tensor_bytes(model, slot.value) for slot in weights) + bias
-    packed = (
-        sum(weight_bytes(model.declared(s.value), s.axis, by_slot[s.name]) for s in weights) + bias
-    )
+    stored = sum(packed[slot.name] for slot in weights) + bias
     if macs is None:
-        return LayerCost(floats, packed, None, None)
+        return LayerCost(floats, stored, None, None)
     count = macs[layer.index]
-    return LayerCost(floats, packed, count, _bops(model, layer, count, by_slot))
+    return LayerCost(floats, stored, count, _bops(model, layer, count, by_slot))
 
 
 def _bops(model: Model, layer: Layer, macs: int, by_slot: Mapping[str, Scheme]) -> float:
@@ -95,8 +115,13 @@ def _tensor_bytes(model: Model, name: str) -> int:
     return int(tensor.numel() * tensor.element_size()) if tensor.is_floating_point() else 0
 
 
-def weight_bytes(tensor: Tensor, axis: int | None, scheme: Scheme) -> int:
-    """Packed codes plus what decodes them: scales, free zero points, a fitted codebook."""
+def weight_bytes(
+    tensor: Tensor, axis: int | None, scheme: Scheme, *, wide_scales: bool = False
+) -> int:
+    """Packed codes plus what decodes them: scales, free zero points, a fitted codebook.
+
+    `wide_scales` says that groups have scales in float32, which only their values tell.
+    """
     if scheme.is_float:
         return int(tensor.numel() * tensor.element_size())
     packed = math.ceil(tensor.numel() * scheme.bits / 8)
@@ -106,15 +131,31 @@ def weight_bytes(tensor: Tensor, axis: int | None, scheme: Scheme) -> int:
             return packed
         case "kmeans" | "lloyd":
             return packed + (4 << scheme.bits)
-    scales, width = 1, 4
+    scales = 1
     if scheme.granularity == "channel":
         scales = rows
     elif scheme.granularity == "group":
         scales = rows * math.ceil(tensor.numel() / max(rows, 1) / scheme.group)
-        width = 1 if scheme.family in ("mx", "nvfp4") else 2  # E8M0 and E4M3, or float16
     tensor_scale = 4 if scheme.family == "nvfp4" else 0
-    zero_points = 0 if scheme.symmetric else scales * math.ceil(scheme.bits / 8)
-    return packed + width * scales + tensor_scale + zero_points
+    # Zero points are packed like the codes (ONNX int4, GPTQ, AWQ).
+    zero_points = 0 if scheme.symmetric else math.ceil(scales * scheme.bits / 8)
+    return packed + _scale_bytes(scheme, wide_scales) * scales + tensor_scale + zero_points
+
+
+def _scale_bytes(scheme: Scheme, wide: bool) -> int:
+    """Of one scale; scales that are one by definition are not stored."""
+    if scheme.range == "unit":
+        return 0
+    if scheme.pow2 or scheme.family in ("mx", "nvfp4"):
+        return 1  # an exponent, E8M0 or E4M3
+    return 2 if scheme.granularity == "group" and not wide else 4  # float16 or float32
+
+
+def has_wide_scales(encoding: Encoding | None) -> bool:
+    """Whether groups need float32 scales: one of theirs is no normal float16."""
+    if not isinstance(encoding, Scaled) or encoding.block is None:
+        return False
+    return not bool(fits_half(encoding.scale).all())
 
 
 def count_macs(model: Model, shapes: Shapes) -> dict[int, int]:

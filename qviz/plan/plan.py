@@ -251,15 +251,20 @@ def _nothing_matches(pattern: str, slots: Mapping[str, Slot]) -> QvizError:
 
 def why_not(scheme: Scheme, slot: Slot) -> str:
     """Why a slot cannot take a scheme; "" when it can."""
+    return why_not_for(scheme, slot.role)
+
+
+def why_not_for(scheme: Scheme, role: Role) -> str:
+    """Why a slot of a role cannot take a scheme; "" when it can."""
     row = scheme.row
-    if slot.role not in row.roles:
-        return f"{row.name} is defined for {row.roles[0]}s only"
-    if slot.role == "weight":
+    if role not in row.roles:
+        return f"{row.name} is for {row.roles[0]}s only"
+    if role == "weight":
         return ""
     if scheme.granularity == "channel":
         return (
-            "one scale per input channel cannot leave the accumulator, so inputs are quantized "
-            "per tensor"
+            "each sum of a layer runs over all input channels and can be scaled only once, so "
+            "inputs are quantized per tensor"
         )
     if scheme.granularity == "group" and row.granularities != ("group",):
         return (

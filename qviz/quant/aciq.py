@@ -53,19 +53,35 @@ def cut(
     A one-sided range has the whole grid for one half, which is one bit more.
     """
     if not channels:
-        one_sided = not scheme.symmetric and bool(full[0].min() >= 0.0 or full[1].max() <= 0.0)
-        centre, spread = _spread(stats, law, one_sided)
-        reach = clip_factor(law, scheme.bits + one_sided) * spread
+        half = bool(_one_sided(full, scheme).all())
+        centre, spread = _spread(stats, law, half)
+        reach = clip_factor(law, scheme.bits + half) * spread
         centres = torch.tensor([centre], dtype=torch.float64)
         return _between(full, centres, torch.tensor([reach], dtype=torch.float64))
-    centres = stats.mean
-    exact = stats.exact if law == "laplace" else None
+    halves = _one_sided(full, scheme)
+    centres, spreads = _channel_spreads(stats, law, halves)
+    two_sided, one_sided = (clip_factor(law, scheme.bits + more) for more in (0, 1))
+    return _between(full, centres, torch.where(halves, one_sided, two_sided) * spreads)
+
+
+def _one_sided(full: tuple[Tensor, Tensor], scheme: Scheme) -> Tensor:
+    """Which ranges hold values of one sign under a grid that is free to follow them."""
+    return ((full[0] >= 0.0) | (full[1] <= 0.0)) & (not scheme.symmetric)
+
+
+def _channel_spreads(stats: TensorStats, law: Law, halves: Tensor) -> tuple[Tensor, Tensor]:
+    """(centres, σ or b) of every channel, `halves` of them one-sided: see `_spread`."""
+    exact = stats.exact
     if exact is None:
-        spreads = (stats.square - centres.square()).clamp(min=0.0).sqrt()
-        spreads = spreads if law == "gauss" else spreads / math.sqrt(2.0)
+        raise ValueError("an activation's values are not kept")
+    filled = torch.count_nonzero(exact, 1).clamp(min=1) / exact.shape[1]
+    shares = torch.where(halves, filled, 1.0)
+    centres = torch.where(halves, 0.0, stats.mean)
+    if law == "gauss":
+        spreads = ((stats.square - centres.square()).clamp(min=0.0) / shares).sqrt()
     else:
-        spreads = (exact.double() - centres.unsqueeze(1)).abs().mean(1)
-    return _between(full, centres, clip_factor(law, scheme.bits) * spreads)
+        spreads = (exact.double() - centres.unsqueeze(1)).abs().mean(1) / shares
+    return centres, spreads
 
 
 def _between(full: tuple[Tensor, Tensor], centres: Tensor, reach: Tensor) -> tuple[Tensor, Tensor]:

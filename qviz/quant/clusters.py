@@ -15,8 +15,8 @@ def kmeans(profile: Profile, levels: int, start: str, seed: int) -> Tensor:
     """Centroids of one row of values, ascending, float64 (Deep Compression, Han et al. 2016, §3).
 
     `start` is linear (equal steps from the smallest to the largest value), density (equal shares
-    of the values) or random (values drawn by `seed`). Zeros are values like any other: a dense
-    code has to hold them.
+    of the values) or random (different values drawn by `seed`: Forgy's start). Zeros are values
+    like any other: a dense code has to hold them.
     """
     low, high = profile.values[0, 0].double(), profile.values[0, -1].double()
     if start == "linear":
@@ -24,8 +24,7 @@ def kmeans(profile: Profile, levels: int, start: str, seed: int) -> Tensor:
     elif start == "density":
         first = _at_shares(profile, (torch.arange(levels, dtype=torch.float64) + 0.5) / levels)
     else:
-        generator = torch.Generator().manual_seed(seed)
-        first = _at_shares(profile, torch.rand(levels, generator=generator, dtype=torch.float64))
+        first = _drawn(profile, levels, torch.Generator().manual_seed(seed))
     return iterate(profile, first.sort().values)
 
 
@@ -67,6 +66,18 @@ def _at_shares(profile: Profile, shares: Tensor) -> Tensor:
         return profile.values[0][(shares * n).long().clamp(max=n - 1)].double()
     at = torch.searchsorted(profile.counts[0], shares * profile.count[0], right=True) - 1
     return profile.values[0][at.clamp(0, n - 1)].double()
+
+
+def _drawn(profile: Profile, levels: int, generator: torch.Generator) -> Tensor:
+    """Values at ranks drawn without replacement; all of them over again where they are too few."""
+    n = profile.values.shape[1]
+    if profile.counts is None:
+        ranks = torch.randperm(n, generator=generator)[:levels]
+    else:
+        weights = profile.counts[0].diff()
+        most = min(levels, int(torch.count_nonzero(weights)))
+        ranks = torch.multinomial(weights, most, generator=generator)
+    return profile.values[0][ranks[torch.arange(levels) % len(ranks)]].double()
 
 
 def _companded(profile: Profile, levels: int, cells: int = 512) -> Tensor:

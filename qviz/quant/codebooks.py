@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from qviz.quant.grids import Codebook, Grid, NarrowFloat, codebook
+from qviz.quant.rounding import next_up
 
 # QLoRA (Dettmers et al. 2023), appendix E; as in bitsandbytes, ascending.
 NF4 = (
@@ -105,8 +106,7 @@ def dorefa_weights(bits: int, largest: float) -> Codebook:
     middles = (2.0 * (codes[:-1] + 0.5) / steps - 1.0) * bound
     grid = codebook(2.0 * codes / steps - 1.0, torch.atanh(middles))
     odd = codes[1:] % 2 == 1  # a tie between an even code and the odd one above goes down
-    above = torch.nextafter(grid.bounds, torch.full_like(grid.bounds, torch.inf))
-    bounds = torch.where(odd, above, grid.bounds)
+    bounds = torch.where(odd, next_up(grid.bounds), grid.bounds)
     return Codebook(grid.levels, grid.thresholds, bounds, grid.values)
 
 

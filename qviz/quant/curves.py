@@ -22,6 +22,7 @@ POSITIONS = 48  # clips tried on each side of zero
 BEYOND = 1.15  # the curve goes this much past the values
 MOST_LEVELS = 1024  # grids finer than this have no curve: their error is far below anything drawn
 FIXED = ("minmax", "average", "percentile", "clip")  # ranges that do not depend on the width
+_NONE = torch.zeros(0, dtype=torch.float64)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -61,14 +62,20 @@ def can_curve(scheme: Scheme) -> bool:
 
 
 def curve_profile(stats: TensorStats, scheme: Scheme) -> Profile:
-    """The sorted values that the curves of a scheme are read from."""
-    return profile(stats.points(channel=per_channel(stats, scheme)))
+    """The sorted values that the curves of a scheme are read from: enough for its widest format."""
+    if stats.kept:
+        return profile(stats.points(channel=per_channel(stats, scheme)))
+    widest = widths(scheme)[-1]
+    range_ = scheme.range if scheme.range in FIXED else "minmax"
+    encoding = find_encoding(stats, replace(widest, range=range_))
+    return profile(points_for(stats, encoding))
 
 
 def clip_curve(values: Profile, stats: TensorStats, scheme: Scheme) -> ClipCurve:
     """The error if one end of the range were elsewhere; both ends of a symmetric grid move.
 
-    Per channel a clip cuts every channel's own range, as a clip set by hand does.
+    Per channel a clip cuts every channel's own range, as a clip set by hand does. Zeros alone
+    have no curve.
     """
     minmax = RANGE_METHODS["minmax"](stats, scheme)
     # Per channel the cut is made from each channel's own range; a tensor keeps its other end.
@@ -81,27 +88,27 @@ def clip_curve(values: Profile, stats: TensorStats, scheme: Scheme) -> ClipCurve
     if scheme.symmetric:
         top = max(top, -bottom)
         positions = _positions(top)
+        if not positions.numel():
+            return ClipCurve(positions, positions)
         errors = _cut_errors(cost, minmax, -positions, positions, cut=len(low) > 1)
         found = values.sqnr_db(errors)
         return ClipCurve(
             torch.cat([-positions.flip(0), positions]), torch.cat([found.flip(0), found])
         )
-    sides, figures = [], []
-    if bottom < 0.0:
-        lows = -_positions(-bottom).flip(0)
-        ends = torch.full_like(lows, float(high.max()))
-        sides.append(lows)
-        figures.append(values.sqnr_db(_cut_errors(cost, minmax, lows, ends, cut=len(low) > 1)))
-    if top > 0.0:
-        highs = _positions(top)
-        ends = torch.full_like(highs, float(low.min()))
-        sides.append(highs)
-        figures.append(values.sqnr_db(_cut_errors(cost, minmax, ends, highs, cut=len(low) > 1)))
-    nothing = torch.zeros(0, dtype=torch.float64)
-    return ClipCurve(torch.cat([nothing, *sides]), torch.cat([nothing, *figures]))
+    lows, highs = -_positions(-bottom).flip(0), _positions(top)
+    others = torch.full_like(lows, float(high.max())), torch.full_like(highs, float(low.min()))
+    figures = [
+        values.sqnr_db(_cut_errors(cost, minmax, *tried, cut=len(low) > 1))
+        for tried in ((lows, others[0]), (others[1], highs))
+        if tried[0].numel()
+    ]
+    return ClipCurve(torch.cat([lows, highs]), torch.cat([_NONE, *figures]))
 
 
 def _positions(end: float) -> Tensor:
+    """From zero, without it, to `end`; none where that is zero."""
+    if end == 0.0:
+        return _NONE
     return torch.linspace(0.0, end, POSITIONS + 1, dtype=torch.float64)[1:]
 
 
@@ -147,12 +154,16 @@ def _sqnr_db(
 
 
 def widths(scheme: Scheme) -> tuple[Scheme, ...]:
-    """The scheme at every width that its family has, at most 8 bits, narrowest first."""
+    """The scheme at every width that its family has, narrowest first.
+
+    Wider than 8 bits only where the scheme itself is: their error is far below anything drawn.
+    """
+    most = max(8, scheme.bits)
     same = [
         row
         for row in FORMATS.values()
         if row.family == scheme.family
-        and row.bits <= 8
+        and row.bits <= most
         and row.signed == scheme.signed
         and (row.family != "mx" or row.name == scheme.format or row.bits != scheme.bits)
     ]

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
 from qviz.quant.clusters import kmeans, lloyd_max
-from qviz.quant.codebooks import dorefa_weights
+from qviz.quant.codebooks import dorefa_weights, sign
 from qviz.quant.encoding import Dynamic, Encoding, Scaled, block_scales, blocked
+from qviz.quant.error import histogram_suffices
 from qviz.quant.grids import Integers, codebook
+from qviz.quant.points import Points
 from qviz.quant.profile import profile
 from qviz.quant.ranges import RANGE_METHODS, per_channel
 from qviz.quant.scale import grid_of, scale_for
 from qviz.quant.scheme import Scheme
 from qviz.quant.search import search_range
-from qviz.quant.statistics import Points, TensorStats
+from qviz.quant.statistics import TensorStats
 
 TWN_THRESHOLD = 0.7  # of mean|w| (Li, Zhang and Liu, "Ternary weight networks", 2016)
 
 
 def find_encoding(stats: TensorStats, scheme: Scheme) -> Encoding:
-    """What a scheme other than float becomes on the tensor that `stats` describes."""
+    """What a scheme other than float becomes on the tensor that `stats` describes.
+
+    Stored scales are the file's, where it has them for this very grid; else the range is min-max.
+    """
+    if scheme.range == "stored":
+        found = _stored(stats.stored, scheme)
+        return found or find_encoding(stats, replace(scheme, range=scheme.ranges[0]))
     match scheme.family:
         case "mx" | "nvfp4":
             return _block_scaled(stats, scheme)
@@ -34,7 +44,7 @@ def find_encoding(stats: TensorStats, scheme: Scheme) -> Encoding:
             return _layer_wide(stats, scheme)
         case "dorefa-w":
             largest = _largest(stats)
-            gain = largest if scheme.range == "minmax" and largest > 0.0 else 1.0
+            gain = largest if scheme.range == "minmax" else 1.0
             one = torch.ones(1)
             return Scaled(
                 dorefa_weights(scheme.bits, largest), gain * one, _no_zero(one), None, step=one
@@ -51,10 +61,31 @@ def find_encoding(stats: TensorStats, scheme: Scheme) -> Encoding:
 
 
 def encode(low: Tensor, high: Tensor, scheme: Scheme, axis: int | None) -> Scaled:
-    """The encoding that covers [low, high] (float64, one entry per channel) under a scheme."""
+    """The encoding that covers [low, high] (float64, in the shape of its scales) under a scheme."""
     grid = grid_of(scheme)
     scale, zero = scale_for(low, high, scheme, grid)
     return Scaled(grid, scale, zero, axis)
+
+
+def fits_stored(stored: Scaled | None, scheme: Scheme) -> bool:
+    """Whether a file's scales are of this scheme's codes, at its granularity."""
+    return _stored(stored, scheme) is not None
+
+
+def _stored(stored: Scaled | None, scheme: Scheme) -> Scaled | None:
+    if stored is None:
+        return None
+    grid = grid_of(scheme)
+    if not torch.equal(grid.levels, stored.grid.levels):
+        return None
+    same = {
+        "tensor": stored.scale.numel() == 1,
+        "channel": stored.axis is not None and stored.block is None,
+        "group": stored.block == scheme.group,
+    }
+    if scheme.symmetric and bool((stored.zero_point != scheme.middle).any()):
+        return None
+    return replace(stored, grid=grid) if same[scheme.granularity] else None
 
 
 def _ranged(stats: TensorStats, scheme: Scheme) -> Scaled:
@@ -67,8 +98,7 @@ def _ranged(stats: TensorStats, scheme: Scheme) -> Scaled:
         ones = torch.ones(max(stats.channels, 1) if axis is not None else 1)
         return Scaled(grid, ones, _no_zero(ones), axis)
     low, high = RANGE_METHODS[scheme.range](stats, scheme)
-    scale, zero = scale_for(low, high, scheme, grid)
-    return Scaled(grid, scale, zero, axis)
+    return encode(low, high, scheme, axis)
 
 
 def _grouped(stats: TensorStats, scheme: Scheme) -> Scaled:
@@ -79,9 +109,7 @@ def _grouped(stats: TensorStats, scheme: Scheme) -> Scaled:
         table = Points(blocks.reshape(-1, scheme.group))
         flat = search_range(table, scheme, (low.reshape(-1), high.reshape(-1)))
         low, high = (end.reshape(low.shape) for end in flat)
-    grid = grid_of(scheme)
-    scale, zero = scale_for(low, high, scheme, grid)
-    return Scaled(grid, scale, zero, stats.axis, scheme.group)
+    return replace(encode(low, high, scheme, stats.axis), block=scheme.group)
 
 
 def _block_scaled(stats: TensorStats, scheme: Scheme) -> Encoding:
@@ -97,7 +125,14 @@ def _block_scaled(stats: TensorStats, scheme: Scheme) -> Encoding:
 
 def _fitted(stats: TensorStats, scheme: Scheme) -> Scaled:
     """One codebook for the tensor, its levels the values themselves."""
-    values = profile(stats.points())
+    found = _fitted_to(stats.points(), scheme)
+    if stats.kept or histogram_suffices(stats, found):
+        return found
+    return _fitted_to(stats.sampled_points(), scheme)
+
+
+def _fitted_to(points: Points, scheme: Scheme) -> Scaled:
+    values = profile(points)
     if scheme.family == "lloyd":
         levels = lloyd_max(values, 2**scheme.bits)
     else:
@@ -142,12 +177,13 @@ def _layer_wide(stats: TensorStats, scheme: Scheme) -> Scaled:
 
 
 def _means(scheme: Scheme, scale: Tensor, axis: int | None, step: Tensor | None = None) -> Scaled:
-    """Two or three levels; tensors and channels of zeros get scale 1."""
-    grid = codebook(torch.tensor([-1.0, 1.0])) if scheme.bits == 1 else Integers(-1, 1)
-    nothing = scale < torch.finfo(torch.float32).tiny
-    steps = None if step is None else torch.where(nothing, 1.0, step).float()
-    one = torch.where(nothing, 1.0, scale).float()
-    return Scaled(grid, one, _no_zero(one), axis, step=steps)
+    """Two or three levels; where the mean is of nothing but zeros, x̂ is zero."""
+    means, nothing = scale.float(), scale.float() == 0.0
+    one = torch.where(nothing, 1.0, means)
+    if scheme.bits == 1:  # no level but the mean's own can be zero
+        return Scaled(sign(), means, _no_zero(means), axis, step=one)
+    steps = None if step is None else torch.where(nothing, 1.0, step.float())
+    return Scaled(Integers(-1, 1), one, _no_zero(one), axis, step=steps)
 
 
 def _rows(stats: TensorStats) -> Tensor:
@@ -159,7 +195,7 @@ def _rows(stats: TensorStats) -> Tensor:
 
 
 def _largest(stats: TensorStats) -> float:
-    return max(-float(stats.minimum.min()), float(stats.maximum.max()))
+    return max(0.0, -float(stats.minimum.min()), float(stats.maximum.max()))
 
 
 def _no_zero(scale: Tensor) -> Tensor:

@@ -11,6 +11,8 @@ from torch import Tensor
 
 from qviz.quant.grids import Codebook, Grid, Integers, NarrowFloat
 
+MOST_LEVELS = 1 << 16  # of integers; no scaled grid reaches farther than that from zero
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Scaled:
@@ -75,7 +77,9 @@ class Scaled:
         A zero may keep the sign of what was rounded to it.
         """
         if self.block is not None:
-            return _in_blocks(x, self.axis, self.block, self._snap_blocks)
+            return self._held(
+                _in_blocks(x.float(), self.axis, self.block, self._snap_blocks), x.dtype
+            )
         if self._draws_along_channels():
             rows = x.movedim(self.axis or 0, 0).contiguous()
             return replace(self, axis=0).apply(rows).movedim(0, self.axis or 0)
@@ -83,11 +87,18 @@ class Scaled:
             scale = self.scale[0]
             step = scale if self.step is None else self.step[0]
             out = self.grid.snap(torch.div(x.float(), step), int(self.zero_point[0]))
-            return out.mul_(scale).to(x.dtype)
+            return self._held(out.mul_(scale), x.dtype)
         scale = _along(self.scale, x.ndim, self.axis)
         step = scale if self.step is None else _along(self.step, x.ndim, self.axis)
         out = self.grid.snap(torch.div(x.float(), step), _along(self.zero_point, x.ndim, self.axis))
-        return out.mul_(scale).to(x.dtype)
+        return self._held(out.mul_(scale), x.dtype)
+
+    def _held(self, out: Tensor, dtype: torch.dtype) -> Tensor:
+        """In the tensor's own type; the outermost levels may lie just beyond what that holds."""
+        largest = min(torch.finfo(kind).max for kind in (dtype, torch.float32))
+        if dtype != torch.float32 or float(self.scale.max()) > largest / MOST_LEVELS:
+            out.clamp_(-largest, largest)
+        return out.to(dtype)
 
     def _draws_along_channels(self) -> bool:
         """Stochastic rounding follows the order of the channels, wherever their axis lies."""
@@ -211,9 +222,13 @@ def block_scales(rows: Tensor, name: str, block: int, tensor_scale: float | None
     """Scale of every block of a table [rows, n], float32 [rows, blocks].
 
     MX: 2^(⌊log2 max|v|⌋ - emax) as E8M0 (OCP v1.0, §6.3). NVFP4: max|v|/6 over the tensor's
-    scale, rounded to E4M3. Blocks of zeros get scale 1.
+    scale, rounded to E4M3. Blocks of zeros get scale 1; NaN and infinite values do
+    not count.
     """
-    largest = blocked(rows.float(), block).abs().amax(-1)
+    blocks = blocked(rows.float(), block)
+    largest = blocks.abs().amax(-1)
+    if not bool(largest.isfinite().all()):
+        largest = torch.where(blocks.isfinite(), blocks, 0.0).abs().amax(-1)
     if tensor_scale is None:
         exponent = torch.frexp(largest).exponent - 1 - MX_EXPONENTS[name]
         scale = torch.ldexp(torch.ones_like(largest), exponent.clamp(-126, 127))

@@ -7,8 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from qviz.quant.bins import HALF
 from qviz.quant.scheme import Scheme
-from qviz.quant.statistics import HALF, TensorStats
+from qviz.quant.statistics import TensorStats
 
 BINS = 2048
 Floats = NDArray[np.float64]
@@ -18,6 +19,7 @@ def thresholds(stats: TensorStats, scheme: Scheme, *, channels: bool) -> Tensor:
     """Clip of |x| per channel or for the tensor, float64.
 
     Zeros are left out: they are on every grid, and after a ReLU their bin would drown the others.
+    That departs from TensorRT's procedure, whose P has the first bin as it is.
     """
     one_sided = not scheme.symmetric and bool(
         (stats.minimum.min() >= 0.0) | (stats.maximum.max() <= 0.0)

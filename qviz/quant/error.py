@@ -10,10 +10,16 @@ import torch
 from torch import Tensor
 
 from qviz.quant.encoding import Dynamic, Encoding, Scaled
-from qviz.quant.grids import Integers
-from qviz.quant.statistics import Points, TensorStats
+from qviz.quant.grids import Codebook, Integers
+from qviz.quant.points import Points
+from qviz.quant.statistics import TensorStats
 
-ROUNDING_NOISE = 1.0 / math.sqrt(12.0)  # RMSE over step of an error uniform over one step
+# RMSE over step of an error that is uniform over one step (Bennett, "Spectra of quantized
+# signals", 1948: the noise of a fine quantizer is step²/12).
+ROUNDING_NOISE = 1.0 / math.sqrt(12.0)
+# RMSE over the spread of the values inside their bins from which a histogram tells the MSE to 2 %,
+# since the squares of the two add up: 8 bins to a step of a uniform grid.
+FINE = 8.0
 
 # x, x̂, counts: float64 [rows, n] -> [rows]
 ErrorMetric = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -27,6 +33,12 @@ def error_metric(function: ErrorMetric) -> ErrorMetric:
     return function
 
 
+def decibels(signal: Tensor, noise: Tensor) -> Tensor:
+    """10·log10(signal / noise) of two sums of squares; inf where there is no noise."""
+    found = 10.0 * (torch.log10(signal) - torch.log10(noise))
+    return torch.where(noise == 0.0, math.inf, found)
+
+
 @error_metric
 def mse(x: Tensor, q: Tensor, counts: Tensor) -> Tensor:
     """Mean squared error."""
@@ -37,14 +49,15 @@ def mse(x: Tensor, q: Tensor, counts: Tensor) -> Tensor:
 def sqnr_db(x: Tensor, q: Tensor, counts: Tensor) -> Tensor:
     """10·log10(Σx² / Σ(x-x̂)²) in dB, the mean not removed; inf when exact."""
     signal = (x.square() * counts).sum(1)
-    noise = ((x - q).square() * counts).sum(1)
-    found = 10.0 * (torch.log10(signal) - torch.log10(noise))
-    return torch.where(noise == 0.0, math.inf, found)
+    return decibels(signal, ((x - q).square() * counts).sum(1))
 
 
 @error_metric
 def cosine(x: Tensor, q: Tensor, counts: Tensor) -> Tensor:
-    """Cosine similarity; 1 for two zero vectors, 0 when only one is zero."""
+    """x·x̂ / (‖x‖·‖x̂‖), the measure of EasyQuant (Wu et al. 2020).
+
+    1 for two zero vectors, 0 when only one is zero.
+    """
     norms = [(v.square() * counts).sum(1).sqrt() for v in (x, q)]
     product = norms[0] * norms[1]
     found = ((x * q * counts).sum(1) / product).clamp(max=1.0)
@@ -59,7 +72,11 @@ def max_error(x: Tensor, q: Tensor, counts: Tensor) -> Tensor:
 
 @error_metric
 def bias(x: Tensor, q: Tensor, counts: Tensor) -> Tensor:
-    """Relative bias: mean(x̂ - x) / rms(x); what bias correction takes away. 0 for zeros."""
+    """Relative bias: mean(x̂ - x) / rms(x); 0 for zeros.
+
+    The mean is what bias correction takes away (Nagel et al. 2019, "Data-free quantization
+    through weight equalization and bias correction", §4.2); over the rms it has no unit.
+    """
     rms = ((x.square() * counts).sum(1) / counts.sum(1)).sqrt()
     shift = ((q - x) * counts).sum(1) / counts.sum(1)
     return torch.where(rms > 0.0, shift / rms, 0.0)
@@ -77,6 +94,7 @@ class SlotError:
     clipped: float  # share of values outside the grid, 0..1
     # RMSE in steps of the grid; 0.289 means rounding noise alone. None without a uniform step.
     rmse_steps: float | None = None
+    sampled: int | None = None  # how many of the values were looked at; None: all of them
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -91,11 +109,23 @@ class ChannelErrors:
 def points_for(stats: TensorStats, encoding: Encoding) -> Points:
     """The values to measure an encoding on: a row per channel where its scales differ.
 
-    Blocks that are scaled as they come are measured on the sample that was kept of them.
+    Of an activation the histogram, or its sample where the histogram is too coarse for the grid.
+    Blocks that are scaled as they come are measured on the sample as it lies.
     """
     if isinstance(encoding, Dynamic):
-        return Points(torch.zeros(1, 1) if stats.sample is None else stats.sample)
-    return stats.points(channel=encoding.block is not None or encoding.scale.shape[0] > 1)
+        return stats.as_it_lies()
+    if stats.kept:
+        return stats.points(channel=encoding.block is not None or encoding.scale.shape[0] > 1)
+    return stats.points() if histogram_suffices(stats, encoding) else stats.sampled_points()
+
+
+def histogram_suffices(stats: TensorStats, encoding: Scaled) -> bool:
+    """Whether the errors of an activation follow from its histogram, each bin taken as its mean.
+
+    So they do where they are large against the spread inside the bins, which is known exactly.
+    """
+    noise = float(squared_error(stats.points(), encoding).sum())
+    return noise >= FINE * FINE * stats.inside_bins
 
 
 def measure_error(points: Points, encoding: Encoding) -> SlotError:
@@ -110,6 +140,7 @@ def measure_error(points: Points, encoding: Encoding) -> SlotError:
         **values,
         clipped=float((clipped * counts).sum() / total),
         rmse_steps=None if steps is None else float((steps * counts).sum() / total) ** 0.5,
+        sampled=points.sampled,
     )
 
 
@@ -134,15 +165,13 @@ def _quantized(points: Points, encoding: Encoding) -> tuple[Scaled, Tensor, Tens
     return scaled, x, q, counts.expand_as(x)
 
 
-def clipped_share(points: Points, encoding: Scaled) -> float:
-    """Share of values more than half a step outside the grid, where rounding alone cannot reach."""
-    outside = _outside(points, encoding.over_rows())
-    counts = torch.ones_like(outside) if points.counts is None else points.counts
-    return float((outside * counts).sum() / counts.sum())
-
-
 def _outside(points: Points, grid: Scaled) -> Tensor:
-    """1 for values beyond the outermost cells, else 0, float64 [rows, n]."""
+    """1 for values beyond the outermost cells, else 0, float64 [rows, n].
+
+    Levels with thresholds of their own (signs, DoReFa's weights) have cells without an end.
+    """
+    if grid.step is not None and isinstance(grid.grid, Codebook):
+        return torch.zeros_like(points.values, dtype=torch.float64)
     levels = grid.grid.levels
     margin = 1e-7 * float(levels[-1] - levels[0])  # the scale is rounded to float32
     below = float(levels[1] - levels[0]) / 2 + margin

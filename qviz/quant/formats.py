@@ -25,6 +25,7 @@ Family = Literal[
 ]
 Role = Literal["weight", "input"]
 
+# 128 is GPTQ's and AWQ's, 32 GGML's and MX's, 64 QLoRA's, 16 NVFP4's; ONNX takes any block_size.
 GROUP_SIZES = (16, 32, 64, 128, 256)
 ROUNDINGS: dict[str, str] = {
     "even": "half to even",
@@ -45,6 +46,7 @@ _INTEGER_RANGES = (
     "aciq-gauss",
     "aciq-laplace",
     "clip",
+    "stored",  # the scales that an already quantized file holds
 )
 _SCALED_RANGES = ("minmax", "average", "percentile", "mse", "clip", "unit")
 _ANYWHERE = ("tensor", "channel", "group")
@@ -96,7 +98,7 @@ def _floats() -> Iterator[Format]:
             bits,
             f"{bits}-bit float, {exponent} exponent and {mantissa} mantissa bits",
             _ANYWHERE,
-            _SCALED_RANGES,
+            (*_SCALED_RANGES, "stored"),
             group=32,
         )
 
@@ -120,7 +122,7 @@ def _blocks() -> Iterator[Format]:
         4,
         "NormalFloat: the quantiles of a Gaussian (QLoRA)",
         ("group", "channel", "tensor"),
-        ("minmax", "mse"),
+        ("minmax", "mse", "stored"),
         roles=_WEIGHT,
         group=64,
     )
@@ -149,11 +151,12 @@ def _extremes() -> Iterator[Format]:
     label = "-a, 0 and +a"
     yield Format("ternary", "ternary", 2, label, grains, ("twn", "mse"), roles=_WEIGHT)
     yield Format("binary", "binary", 1, "-a and +a", grains, ("mean", "unit"))
+    ranges = ("unit", "minmax")
     for bits in range(1, 9):
         label = "levels over [-1, 1] of tanh(w) (DoReFa-Net)"
-        ranges = ("unit", "minmax")
         name = f"dorefa-w{bits}"
-        yield Format(name, "dorefa-w", bits, label, ranges=ranges, roles=_WEIGHT)
+        own = ranges if bits > 1 else ("mean",)  # one bit is sign(w)·mean|w|, whatever the range
+        yield Format(name, "dorefa-w", bits, label, ranges=own, roles=_WEIGHT)
     for bits in range(1, 9):
         label = "levels over [0, 1] (DoReFa-Net)"
         name = f"dorefa-a{bits}"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from qviz.quant.rounding import integer_thresholds, round_to_integers
+from qviz.quant.rounding import integer_thresholds, next_up, round_to_integers, rounded_up
 from qviz.quant.scheme import Rounding
 
 CACHE_VALUES = 1 << 18  # values looked up at a time, so that their indices stay in cache
@@ -113,11 +114,16 @@ class Codebook:
         return position.to(torch.int32)
 
     def snap(self, ratio: Tensor, _zero: Tensor | int, /) -> Tensor:
-        """Look the level of every value up, a cacheful at a time."""
+        """Look the level of every value up, a cacheful at a time; NaN stays NaN."""
         values = self.values.to(ratio.device)
         out = ratio.contiguous()
         for part in out.view(-1).split(CACHE_VALUES):
-            torch.index_select(values, 0, self.indices(part), out=part)
+            index = self.indices(part)
+            # One sum tells that there is no NaN, in a fraction of the time that a mask takes.
+            lost = part.isnan() if math.isnan(float(part.sum())) else None
+            torch.index_select(values, 0, index, out=part)
+            if lost is not None:
+                part.masked_fill_(lost, math.nan)
         return out
 
 
@@ -129,17 +135,12 @@ def codebook(levels: Tensor, thresholds: Tensor | None = None, *, even: bool = F
     """
     levels = levels.double()
     nearest = (levels[1:] + levels[:-1]) / 2 if thresholds is None else thresholds.double()
-    bounds = nearest.float()
-    bounds = torch.where(bounds.double() < nearest, _next_up(bounds), bounds)
+    bounds = rounded_up(nearest)
     if even:
         middle = (levels.numel() - 1) // 2
         above = torch.arange(1, levels.numel())
-        bounds = torch.where((above - middle) % 2 == 0, bounds, _next_up(bounds))
+        bounds = torch.where((above - middle) % 2 == 0, bounds, next_up(bounds))
     return Codebook(levels, nearest, bounds, levels.float())
-
-
-def _next_up(x: Tensor) -> Tensor:
-    return torch.nextafter(x, torch.full_like(x, torch.inf))
 
 
 @dataclass(frozen=True, slots=True)

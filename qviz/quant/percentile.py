@@ -1,4 +1,7 @@
-"""Percentiles of a tensor, exact for weights, from the fine histogram for activations."""
+"""Percentiles of a tensor, exact for weights, for activations from the sample in its bins.
+
+This is the percentile calibration of onnxruntime and TensorRT, which take a bin's edge.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,8 @@ import math
 import torch
 from torch import Tensor
 
-from qviz.quant.statistics import HALF, TensorStats
+from qviz.quant.points import Points
+from qviz.quant.statistics import TensorStats
 
 
 def cut(
@@ -17,19 +21,12 @@ def cut(
     excess = 1.0 - percentile / 100.0
     exact = stats.exact
     if exact is None:
-        found = [_cut_bins(stats, symmetric, excess)]
+        found = [_cut_points(stats.sampled_points(), symmetric, excess)]
     else:
         rows = exact if channels else exact.reshape(1, -1)
         found = [_cut_values(row, symmetric, excess) for row in rows]
     low, high = torch.tensor(found, dtype=torch.float64).T
     return low, high
-
-
-def upper_edge(counts: Tensor, share: float) -> int:
-    """How many bins it takes to reach a share of all counts."""
-    cumulative = counts.cumsum(0)
-    target = torch.tensor(_reached(share, float(cumulative[-1])), dtype=torch.float64)
-    return int(torch.searchsorted(cumulative, target)) + 1
 
 
 def _tails(minimum: float, maximum: float, excess: float) -> tuple[float, float]:
@@ -61,14 +58,21 @@ def _reached(share: float, total: float) -> float:
     return share * total * (1.0 - 1e-12)
 
 
-def _cut_bins(stats: TensorStats, symmetric: bool, excess: float) -> tuple[float, float]:
-    """Upper edge of the first bin whose cumulative share reaches the percentile."""
-    counts = stats.bins.double()
-    counts[HALF] += stats.zeros
+def _cut_points(points: Points, symmetric: bool, excess: float) -> tuple[float, float]:
+    """The same of one row of weighted values."""
+    values = points.values[0]
+    counts = torch.ones_like(values) if points.counts is None else points.counts[0]
     if symmetric:
-        folded = counts[HALF:] + counts[:HALF].flip(0)
-        top = upper_edge(folded, 1.0 - excess) * stats.width
+        top = _weighted_statistic(values.abs(), counts, 1.0 - excess)
         return -top, top
-    low, high = _tails(float(stats.minimum.min()), float(stats.maximum.max()), excess)
-    bottom = upper_edge(counts.flip(0), 1.0 - low) - HALF
-    return -bottom * stats.width, (upper_edge(counts, 1.0 - high) - HALF) * stats.width
+    low, high = _tails(float(values.min()), float(values.max()), excess)
+    bottom = _weighted_statistic(-values, counts, 1.0 - low)
+    return -bottom, _weighted_statistic(values, counts, 1.0 - high)
+
+
+def _weighted_statistic(values: Tensor, counts: Tensor, share: float) -> float:
+    ordered, order = values.sort()
+    cumulative = counts[order].double().cumsum(0)
+    target = torch.tensor(_reached(share, float(cumulative[-1])), dtype=torch.float64)
+    at = int(torch.searchsorted(cumulative, target))
+    return float(ordered[min(at, len(ordered) - 1)])

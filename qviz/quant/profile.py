@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qviz.quant.statistics import Points
+from qviz.quant.error import decibels
+from qviz.quant.points import Points
+from qviz.quant.rounding import rounded_up
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -32,7 +34,7 @@ class Profile:
         `thresholds` is [rows, grids, k - 1], float64; a value on one goes to the level above.
         """
         rows, grids, inner = thresholds.shape
-        found = torch.searchsorted(self.values, _rounded_up(thresholds).reshape(rows, -1))
+        found = torch.searchsorted(self.values, rounded_up(thresholds).reshape(rows, -1))
         n = self.values.shape[1]
         first = torch.zeros((rows, grids, 1), dtype=torch.int64)
         ends = torch.cat([first, found.reshape(rows, grids, inner), first + n], dim=2)
@@ -45,23 +47,9 @@ class Profile:
         cost = (levels * (levels * counts - 2.0 * sums)).sum(2)
         return (cost + self.square.unsqueeze(1)).clamp_(min=0.0)
 
-    def scaled_errors(self, levels: Tensor, thresholds: Tensor, scales: Tensor) -> Tensor:
-        """The same for one grid in units of its scale, at `scales` [rows, grids]."""
-        wide = scales.double().unsqueeze(2)
-        return self.squared_errors(levels * wide, thresholds * wide)
-
     def sqnr_db(self, errors: Tensor) -> Tensor:
         """10·log10(Σx² / error) of [rows, grids] squared errors, rows added up: [grids]."""
-        noise = errors.sum(0)
-        signal = self.square.sum()
-        return 10.0 * torch.log10(signal / noise)
-
-
-def _rounded_up(thresholds: Tensor) -> Tensor:
-    """As float32, rounded up: for float32 values, `x < t` then decides as it does in float64."""
-    near = thresholds.float()
-    above = torch.nextafter(near, torch.full_like(near, torch.inf))
-    return torch.where(near.double() < thresholds, above, near)
+        return decibels(self.square.sum(), errors.sum(0))
 
 
 def profile(points: Points) -> Profile:

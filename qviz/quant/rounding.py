@@ -7,6 +7,8 @@ from torch import Tensor
 
 from qviz.quant.scheme import Rounding
 
+HUGE = 2.0**40  # beyond any code, and so are its neighbours
+
 
 def round_to_integers(x: Tensor, mode: Rounding, seed: int) -> Tensor:
     """Round a float tensor in place; half to even is ONNX's and IEEE 754's rule.
@@ -27,6 +29,7 @@ def round_to_integers(x: Tensor, mode: Rounding, seed: int) -> Tensor:
         case "stochastic":
             generator = torch.Generator().manual_seed(seed)
             noise = torch.rand(x.shape, generator=generator, dtype=x.dtype)
+            x.clamp_(-HUGE, HUGE)  # the difference of two infinite values is none
             whole = x.floor()  # apart: their sum in float32 would round a large x + u up
             return x.sub_(whole).add_(noise.to(x.device)).floor_().add_(whole)
 
@@ -34,6 +37,17 @@ def round_to_integers(x: Tensor, mode: Rounding, seed: int) -> Tensor:
 def _half_up(x: Tensor) -> Tensor:
     """⌊x + ½⌋ in place, without the sum: in float32, 0.49999997 + 0.5 is 1."""
     return x.mul_(2.0).floor_().mul_(0.5).ceil_()
+
+
+def next_up(x: Tensor) -> Tensor:
+    """The next larger number of the tensor's type."""
+    return torch.nextafter(x, torch.full_like(x, torch.inf))
+
+
+def rounded_up(thresholds: Tensor) -> Tensor:
+    """As float32, rounded up: for float32 values, `x < t` then decides as it does in float64."""
+    near = thresholds.float()
+    return torch.where(near.double() < thresholds, next_up(near), near)
 
 
 def integer_thresholds(low: int, high: int, mode: Rounding, zero: Tensor | float = 0.0) -> Tensor:

@@ -60,8 +60,9 @@ def _element(name: str) -> Grid:
 def scale_for(low: Tensor, high: Tensor, scheme: Scheme, grid: Grid) -> tuple[Tensor, Tensor]:
     """(scale float32, zero point int32) of any shape, so that the grid covers [low, high].
 
-    The range is widened to contain 0. A degenerate range gets scale 1 and zero point 0
-    (onnxruntime's convention).
+    The range is widened to contain 0. An empty range gets scale 1 and zero point 0. So it does in
+    onnxruntime, which treats every scale below the smallest normal float32 like that; here such a
+    range gets that smallest scale instead, so that what is not zero can be told from zero.
     """
     low, high = low.double().clamp(max=0.0), high.double().clamp(min=0.0)
     if isinstance(grid, Integers) and scheme.family == "integer":
@@ -81,28 +82,33 @@ def _affine(low: Tensor, high: Tensor, scheme: Scheme) -> tuple[Tensor, Tensor]:
     if scheme.symmetric:
         half = float(-qmin) if scheme.code_range == "wide" else (qmax - qmin) / 2
         scale = torch.maximum(-low, high) / half
-        middle = 0 if scheme.signed else 2 ** (scheme.bits - 1)
         scale = _safe(scale, scheme)
-        return scale, torch.full_like(scale, middle, dtype=torch.int32)
+        return scale, torch.full_like(scale, scheme.middle, dtype=torch.int32)
     exact = (high - low) / (qmax - qmin)
     scale = _safe(exact, scheme)
     # The zero point goes with the scale that is stored only where it moved by more than rounding.
-    spread = scale.double() if scheme.pow2 or scheme.granularity == "group" else exact
-    zero = torch.round(qmin - low / spread).nan_to_num(0.0).clamp(qmin, qmax)
-    nothing = exact < torch.finfo(torch.float32).tiny
-    zero = torch.where(nothing, float(min(max(0, qmin), qmax)), zero)
+    rounded = scheme.pow2 or scheme.granularity == "group"
+    moved = exact < torch.finfo(torch.float32).tiny
+    spread = scale.double() if rounded else torch.where(moved, scale.double(), exact)
+    zero = torch.round(qmin - low / spread).clamp(qmin, qmax)
+    zero = torch.where(exact == 0.0, float(min(max(0, qmin), qmax)), zero)
     return scale, zero.to(torch.int32)
 
 
 def _safe(scale: Tensor, scheme: Scheme) -> Tensor:
-    """As float32, or as float16 for groups, whose scales weigh; 1 instead of nothing."""
+    """As float32, or as float16 for groups, whose scales weigh; 1 for an empty range."""
     limits = torch.finfo(torch.float32)
-    scale = torch.where(scale < limits.tiny, 1.0, scale).clamp(max=limits.max)
+    scale = torch.where(scale == 0.0, 1.0, scale.clamp(limits.tiny, limits.max))
     if scheme.pow2:
         mantissa, exponent = torch.frexp(scale)
         exponent = torch.where(mantissa == 0.5, exponent - 1, exponent)
         return torch.ldexp(torch.ones_like(scale), exponent.clamp(-126, 127)).float()
     if scheme.granularity == "group":
-        smallest = float(torch.finfo(torch.float16).smallest_normal) / 1024
-        return scale.clamp(smallest, float(torch.finfo(torch.float16).max)).half().float()
+        return torch.where(fits_half(scale), scale.half().float(), scale.float())
     return scale.float()
+
+
+def fits_half(scale: Tensor) -> Tensor:
+    """Where a scale is a normal float16; below and above, groups keep it in float32."""
+    limits = torch.finfo(torch.float16)
+    return (scale >= limits.smallest_normal) & (scale <= limits.max)

@@ -94,9 +94,11 @@ class Scheme:
     def ranges(self) -> tuple[str, ...]:
         """The range methods that the format has at this granularity."""
         if self.granularity == "group":
-            return tuple(name for name in self.row.ranges if name in ("minmax", "mse"))
-        if self.granularity == "channel":  # a channel has too few values for 2,048 bins
-            return tuple(name for name in self.row.ranges if name != "entropy")
+            return tuple(name for name in self.row.ranges if name in ("minmax", "mse", "stored"))
+        if self.granularity == "channel":
+            # A channel has too few values for 2,048 bins. Only weights have channels, and they
+            # come once: their moving average is their min-max.
+            return tuple(name for name in self.row.ranges if name not in ("entropy", "average"))
         return self.row.ranges
 
     @property
@@ -106,6 +108,11 @@ class Scheme:
             return 0, 2**self.bits - 1
         low, high = -(2 ** (self.bits - 1)), 2 ** (self.bits - 1) - 1
         return (low + 1, high) if self.code_range == "narrow" else (low, high)
+
+    @property
+    def middle(self) -> int:
+        """The zero point of symmetric codes."""
+        return 0 if self.signed else 2 ** (self.bits - 1)
 
     def __str__(self) -> str:
         """Canonical spelling: the format, then only what differs from its defaults."""

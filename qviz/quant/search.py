@@ -8,17 +8,20 @@ import torch
 from torch import Tensor
 
 from qviz.quant.encoding import Scaled
+from qviz.quant.error import histogram_suffices, squared_error
 from qviz.quant.grids import Grid, Integers
+from qviz.quant.points import Points
 from qviz.quant.profile import Profile, profile
 from qviz.quant.scale import grid_of, scale_for
 from qviz.quant.scheme import Scheme
-from qviz.quant.statistics import Points, TensorStats
+from qviz.quant.statistics import TensorStats
 
 Range = tuple[Tensor, Tensor]
 Cost = Callable[[Tensor, Tensor], Tensor]  # low, high [rows, trials] -> squared errors
 
 OCTAVES = 8  # ranges down to 1/256 of the values' own are tried, four per octave
 BEYOND = 2  # octaves above it, for grids whose levels thin out: their scale matters, not their end
+DENSE = 20  # ranges per octave around the values' own for these: their errors repeat every octave
 STEPS = (1 / 20, 1 / 100, 1 / 500)  # of an octave, tried ± 5 times around the best so far
 WORTH_SORTING = 40  # values per level from which sorting beats quantizing them for every trial
 CELLS = 1 << 21  # thresholds looked up at once
@@ -30,9 +33,17 @@ def best_range(
     """(low, high) of least squared error, per channel or for the tensor, never worse than `full`.
 
     Every range has one free factor; an asymmetric one around zero has one at each end, which
-    are tried in pairs and then refined in turn.
+    are tried in pairs and then refined in turn. An activation's histogram decides, or its sample
+    where the histogram is too coarse for the grid that it would choose.
     """
-    return search_range(stats.points(channel=channels), scheme, full)
+    low, high = search_range(stats.points(channel=channels), scheme, full)
+    if stats.kept:
+        return low, high
+    grid = grid_of(scheme)
+    scale, zero = scale_for(low, high, scheme, grid)
+    if histogram_suffices(stats, Scaled(grid, scale, zero, None)):
+        return low, high
+    return search_range(stats.sampled_points(), scheme, full)
 
 
 def search_range(points: Points, scheme: Scheme, full: Range) -> tuple[Tensor, Tensor]:
@@ -44,6 +55,8 @@ def search_range(points: Points, scheme: Scheme, full: Range) -> tuple[Tensor, T
     reach = _reach(scheme)
     own = torch.tensor([1.0 / reach], dtype=torch.float64)
     factors = torch.cat([_octaves(0 if integers else BEYOND), own])
+    if not integers:
+        factors = torch.cat([factors, 2.0 ** (torch.arange(-DENSE, DENSE + 1).double() / DENSE)])
     low, high = (reach * end.double().unsqueeze(1) for end in full)
     best = _least(cost, low * factors, high * factors)
     if free:
@@ -109,12 +122,7 @@ def _directly(points: Points, scheme: Scheme, grid: Grid) -> Cost:
         columns = []
         for at in range(scale.shape[1]):
             trial = Scaled(grid, scale[:, at], zero[:, at], axis=0)
-            error = trial.apply(points.values).sub_(points.values)
-            if points.counts is None:  # a square in float32 would underflow or overflow
-                norm = torch.linalg.vector_norm(error, dim=1, dtype=torch.float64)
-                columns.append(norm.square())
-            else:
-                columns.append((error.double().square() * points.counts).sum(1))
+            columns.append(squared_error(points, trial))
         return torch.stack(columns, 1)
 
     return cost

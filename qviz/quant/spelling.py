@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +21,15 @@ from qviz.quant.scheme import (
 _CODE_RANGES: dict[str, CodeRange] = {"narrow": "narrow", "full": "full", "wide": "wide"}
 _GRAINS: dict[str, Granularity] = {"tensor": "tensor", "channel": "channel"}
 _ROUNDINGS: dict[str, Rounding] = {"even": "even", "away": "away", "up": "up", "zero": "zero"}
+_ROUND = "round=" + "|".join(_ROUNDINGS)
+_WITH_VALUE: dict[str, tuple[str, ...]] = {  # what stands for the values a word can have
+    "percentile[=99.99]": ("percentile", "percentile=99.9"),
+    "clip=LOW..HIGH": ("clip=-1..1",),
+    _ROUND: tuple(f"round={mode}" for mode in _ROUNDINGS),
+    "stochastic=SEED": ("stochastic",),
+}
+_CLIP_CURE = "Write clip=LOW..HIGH with zero between the two, such as clip=-1..1"
+_PERCENTILE_CURE = "Write a number above 50 and at most 100, such as percentile=99.9"
 
 
 def parse_scheme(text: str) -> Scheme:
@@ -30,7 +41,7 @@ def parse_scheme(text: str) -> Scheme:
     head, *options = [part.strip().lower() for part in text.strip().split(":")]
     head = ALIASES.get(head, head)
     if head not in FORMATS:
-        raise _unknown(text, f"'{head}' is not a number format")
+        raise _unknown(text, f"'{head}' is not a number format", _did_you_mean(_near_format(head)))
     chosen = _Chosen(text, plain(head))
     for option in options:
         chosen.take(option)
@@ -93,11 +104,12 @@ class _Chosen:
             self._only(word in self._row.ranges, word, value)
             self._put("range", range=word)
         else:
-            raise _unknown(self._text, f"'{option}' is not an option")
+            near = _did_you_mean(_near(self._row, option))
+            raise _unknown(self._text, f"'{option}' is not an option", near)
 
     def _put(self, field: str, **values: object) -> None:
         if field in self._seen:
-            raise _unknown(self._text, f"it chooses the {field} twice")
+            raise _unknown(self._text, f"it chooses the {field} twice", "Keep one of the two")
         self._seen.add(field)
         self._fields.update(values)
 
@@ -108,7 +120,7 @@ class _Chosen:
         if not possible:
             raise _unknown(self._text, self._no(word))
         if value:
-            raise _unknown(self._text, f"'{word}' takes no value")
+            raise _unknown(self._text, f"'{word}' takes no value", f"Write {word} alone")
 
     def _granularity(self, word: str, value: str) -> None:
         if word not in self._row.granularities:
@@ -123,7 +135,8 @@ class _Chosen:
         fixed = len(self._row.granularities) == 1
         if size != self._row.group and (fixed or size not in GROUP_SIZES):
             sizes = str(self._row.group) if fixed else ", ".join(map(str, GROUP_SIZES))
-            raise _unknown(self._text, f"its groups have {sizes} values")
+            cure = f"Write {self._row.name} alone" if fixed else f"Write one of group={sizes}"
+            raise _unknown(self._text, f"its groups have {sizes} values", cure)
         self._put("granularity", granularity="group", group=size)
 
     def _rounding(self, word: str, value: str) -> None:
@@ -133,11 +146,12 @@ class _Chosen:
         elif value in _ROUNDINGS:
             self._put("rounding", rounding=_ROUNDINGS[value])
         else:
-            raise _unknown(self._text, "rounding is round=even, away, up or zero, or stochastic=7")
+            cause = "rounding is round=even, away, up or zero, or stochastic=7"
+            raise _unknown(self._text, cause, "Write one of them")
 
     def _seed(self, value: str) -> int:
         if not value.isdecimal() or int(value) > 2**31 - 1:
-            raise _unknown(self._text, f"'{value}' is not a seed; use 0 … 2147483647")
+            raise _unknown(self._text, f"'{value}' is not a seed", "Use 0 … 2147483647")
         return int(value)
 
     def _with_number(self, word: str, value: str) -> None:
@@ -156,9 +170,10 @@ def _percentile(text: str, value: str) -> float:
     try:
         percent = float(value)
     except ValueError:
-        raise _unknown(text, f"'{value}' is not a number") from None
+        raise _unknown(text, f"'{value}' is not a number", _PERCENTILE_CURE) from None
     if not 50.0 < percent <= 100.0:
-        raise _unknown(text, "a percentile lies above 50 and at most at 100")
+        cause = "a percentile lies above 50 and at most at 100"
+        raise _unknown(text, cause, _PERCENTILE_CURE)
     return percent
 
 
@@ -167,12 +182,39 @@ def _clip(text: str, value: str) -> tuple[float, float]:
     try:
         bounds = (float(low), float(high))
     except ValueError:
-        raise _unknown(text, "clip needs two numbers, such as clip=-1..1") from None
+        raise _unknown(text, "clip needs two numbers", _CLIP_CURE) from None
     if not dots or not (-1e30 < bounds[0] < bounds[1] < 1e30):
-        raise _unknown(text, "the lower clip must be finite and below the upper one")
+        cause = "the lower clip must be finite and below the upper one"
+        raise _unknown(text, cause, _CLIP_CURE)
     if not bounds[0] <= 0.0 <= bounds[1]:
-        raise _unknown(text, "the clip range must contain zero, which is always on the grid")
+        cause = "the clip range must contain zero, which is always on the grid"
+        raise _unknown(text, cause, _CLIP_CURE)
     return bounds
+
+
+def _near_format(head: str) -> list[str]:
+    """Formats that look like `head`, where it is not just the width that none has."""
+    names = [*FORMATS, *ALIASES]
+    if any(name.rstrip("0123456789") == head.rstrip("0123456789") for name in names):
+        return []
+    return difflib.get_close_matches(head, names, n=1, cutoff=0.7)
+
+
+def _near(row: Format, option: str) -> list[str]:
+    """The format's words that look like `option`: `group=64` for g64, group64 and group-64."""
+    words = [word for group in words_of(row) for word in group]
+    abbreviated = re.fullmatch(r"([a-z]+)[=-]?([0-9.]+)", option)
+    if abbreviated is not None:
+        start, number = abbreviated.groups()
+        full = [word for word in words if word.startswith(start) and word.endswith(f"={number}")]
+        if full:
+            return full
+    begun = [word for word in words if len(option) > 1 and word.startswith(option)]
+    return begun[:3] or difflib.get_close_matches(option, words, n=3, cutoff=0.7)
+
+
+def _did_you_mean(words: list[str]) -> str:
+    return f"Did you mean {' or '.join(words)}?" if words else ""
 
 
 def _choices(text: str) -> str:
@@ -194,16 +236,39 @@ def _choices(text: str) -> str:
 
 def options_of(row: Format) -> tuple[str, ...]:
     """What may follow a format in a spelling; of each group of words one."""
-    words = ["sym|asym"] if row.integer and row.bits > 1 else []
-    words += ["narrow|full|wide"] if words and row.signed else []
-    grains = [f"group={row.group}" if name == "group" else name for name in row.granularities]
-    words += ["|".join(grains)] if len(grains) > 1 else []
+    return tuple("|".join(group) for group in _groups(row))
+
+
+def words_of(row: Format) -> tuple[tuple[str, ...], ...]:
+    """The same as words that can be written as they stand, with examples of their values."""
+    values = {**_WITH_VALUE, _group(row): tuple(f"group={size}" for size in GROUP_SIZES)}
+    return tuple(
+        tuple(word for part in group for word in values.get(part, (part,)))
+        for group in _groups(row)
+    )
+
+
+def _group(row: Format) -> str:
+    return f"group[={row.group}]"
+
+
+def _groups(row: Format) -> tuple[tuple[str, ...], ...]:
+    """The words of a format's grammar; a spelling takes one of each group."""
+    codes = row.integer and row.bits > 1
+    grains = tuple(_group(row) if name == "group" else name for name in row.granularities)
     ranges = {"percentile": "percentile[=99.99]", "clip": "clip=LOW..HIGH"}
-    words += ["|".join(ranges.get(name, name) for name in row.ranges)] if row.ranges[1:] else []
-    words += ["|".join(row.variants)] if row.variants[1:] else []
-    words += ["pow2", "round=even|away|up|zero", "stochastic=SEED"] if row.integer else []
-    return tuple(words)
+    groups = (
+        ("sym", "asym") if codes else (),
+        ("narrow", "full", "wide") if codes and row.signed else (),
+        grains if grains[1:] else (),
+        tuple(ranges.get(name, name) for name in row.ranges) if row.ranges[1:] else (),
+        row.variants if row.variants[1:] else (),
+        ("pow2",) if row.integer else (),
+        (_ROUND,) if row.integer else (),
+        ("stochastic=SEED",) if row.integer else (),
+    )
+    return tuple(group for group in groups if group)
 
 
-def _unknown(text: str, cause: str) -> QvizError:
-    return QvizError(f"scheme '{text}'", cause, _choices(text))
+def _unknown(text: str, cause: str, cure: str = "") -> QvizError:
+    return QvizError(f"scheme '{text}'", cause, cure or _choices(text))

@@ -15,7 +15,7 @@ from qviz.engine.chunks import feeder
 from qviz.engine.execute import WorkCancelledError
 from qviz.model.read_onnx import read_onnx
 from qviz.model.runtime import Runtime
-from qviz.quant.statistics import measure
+from qviz.quant.measure import measure
 
 
 def test_streamed_statistics_equal_those_of_one_batch(demo_model: Path, demo_samples: Path) -> None:

@@ -24,8 +24,8 @@ from qviz.engine.metrics import Task, kl_divergence
 from qviz.errors import QvizError
 from qviz.model.read_onnx import read_onnx
 from qviz.quant.encode import find_encoding
+from qviz.quant.measure import measure
 from qviz.quant.spelling import parse_scheme
-from qviz.quant.statistics import measure
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,8 @@ from qviz.model.node_session import open_session
 from qviz.model.read_onnx import read_onnx
 from qviz.quant.encode import find_encoding
 from qviz.quant.encoding import Encoding
+from qviz.quant.measure import measure
 from qviz.quant.spelling import parse_scheme
-from qviz.quant.statistics import measure
 
 Floats = NDArray[np.float32]
 W1 = np.linspace(-1.0, 1.7, 12, dtype=np.float32).reshape(4, 3)

@@ -28,8 +28,8 @@ from qviz.model.read_onnx import read_onnx
 from qviz.model.runtime import Runtime
 from qviz.quant.encode import find_encoding
 from qviz.quant.encoding import Encoding, Scaled
+from qviz.quant.measure import measure
 from qviz.quant.spelling import parse_scheme
-from qviz.quant.statistics import measure
 
 Write = Callable[..., Path]
 
@@ -246,6 +246,40 @@ def test_padded_rows_of_a_fixed_batch_do_not_count(write_model: Write, tmp_path:
     for got, wanted in zip(fixed.layers, free.layers, strict=True):
         assert_close(got.local, wanted.local, rel=1e-5)
         assert_close(got.accumulated, wanted.accumulated, rel=1e-5)
+
+
+@pytest.mark.parametrize("output", ["Y", "Y_h"])
+@pytest.mark.parametrize(("steps", "batch"), [(4, 4), (3, 2)])
+def test_padding_of_recurrent_layers_lies_where_their_batch_does(
+    output: str, steps: int, batch: int, write_model: Write, tmp_path: Path
+) -> None:
+    """The batch is as large as the number of steps, or as that of directions."""
+    rng = np.random.default_rng(5)
+    weights = {
+        "w": rng.normal(size=(2, 12, 4)).astype(np.float32),
+        "r": rng.normal(size=(2, 12, 3)).astype(np.float32),
+    }
+    x = rng.normal(size=(batch + 1, steps, 4)).astype(np.float32)
+    x[-1] *= 20  # counted more than once, this sample would show
+    np.savez(tmp_path / "x.npz", x=x)
+    names, order = (["z"], [2, 0, 1, 3]) if output == "Y" else (["", "z"], [1, 0, 2])
+    nodes = [
+        helper.make_node("Transpose", ["x"], ["t"], name="turn", perm=[1, 0, 2]),
+        helper.make_node(
+            "LSTM", ["t", "w", "r"], names, "lstm", hidden_size=3, direction="bidirectional"
+        ),
+        helper.make_node("Transpose", ["z"], ["y"], name="back", perm=order),
+    ]
+    found = []
+    for size in ("N", batch):
+        shape: list[int | str] = [size, steps, 4]
+        ends: list[int | str] = [size, steps, 2, 3] if output == "Y" else [size, 2, 3]
+        path = write_model(f"lstm{size}.onnx", nodes, weights, {"x": shape}, {"y": ends})
+        model, _, feed = opened(path, tmp_path / "x.npz")
+        encodings = weight_encodings(model, "int3:tensor")
+        found.append(last_errors(model, feed, rows_up_to(batch + 1), encodings))
+    free, fixed = found
+    assert_close(fixed.layers[0].local, free.layers[0].local, rel=1e-5)
 
 
 def test_an_lstm_with_two_weights_and_no_sequence_output(

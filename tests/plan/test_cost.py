@@ -6,12 +6,15 @@ from typing import Any
 
 import onnx
 import pytest
+import torch
 from onnx import helper
 
 from qviz.model.model import Model
-from qviz.plan.cost import Cost, cost_of, count_macs
+from qviz.plan.cost import Cost, cost_of, count_macs, has_wide_scales, weight_bytes
 from qviz.plan.plan import Plan
 from qviz.plan.resolve import schemes
+from qviz.quant.encode import find_encoding
+from qviz.quant.measure import measure
 from qviz.quant.spelling import parse_scheme
 
 
@@ -101,6 +104,63 @@ def test_weights_are_packed_with_their_scales_and_zero_points(
     assert found.bytes_quantized == packed + 4 * 10
     assert found.layers[0].bytes_float == 4 * (WEIGHT + 10)
     assert found.layers[0].bytes == packed + 4 * 10
+
+
+SIDE = 1024
+
+
+@pytest.mark.parametrize(
+    ("scheme", "bits"),
+    [
+        ("int4:group=128", 4.125),
+        ("int4:group=32", 4.5),
+        ("int4:asym:group=32", 4.625),
+        ("int4:asym:group=16", 5.25),
+        ("uint4:sym:group=32", 4.5),
+        ("int3:asym:group=16", 3 + 1 + 3 / 16),
+        ("int4:group=32:pow2", 4.25),
+        ("nf4", 4.25),
+        ("fp8-e4m3:group=32", 8.5),
+        ("mxfp4", 4.25),
+        ("mxfp6", 6.25),
+        ("mxfp8", 8.25),
+        ("mxint8", 8.25),
+        ("nvfp4", 4.5 + 32 / SIDE**2),
+        ("kmeans4", 4 + 16 * 32 / SIDE**2),
+        ("lloyd8", 8 + 256 * 32 / SIDE**2),
+        ("int4:channel:asym", 4 + (32 + 4) / SIDE),
+        ("int8:channel:pow2", 8 + 8 / SIDE),
+        ("binary:channel", 1 + 32 / SIDE),
+        ("binary:unit", 1.0),
+        ("binary:channel:unit", 1.0),
+        ("dorefa-w1", 1 + 32 / SIDE**2),
+        ("dorefa-w4", 4.0),
+        ("dorefa-w4:minmax", 4 + 32 / SIDE**2),
+        ("fp8:unit", 8.0),
+        ("float16", 16.0),
+    ],
+)
+def test_bits_per_weight(scheme: str, bits: float) -> None:
+    weight = torch.empty(SIDE, SIDE, device="meta")
+    assert 8 * weight_bytes(weight, 0, parse_scheme(scheme)) / weight.numel() == bits
+
+
+def test_groups_whose_scales_are_no_float16_pay_for_float32(build: Any) -> None:
+    scheme = parse_scheme("int4:group=16")
+    for size, wide in ((1.0, False), (1e-6, True), (1e7, True)):
+        x = size * torch.randn(8, 64, generator=torch.Generator().manual_seed(0))
+        encoding = find_encoding(measure(x, 0, keep=True), scheme)
+        assert has_wide_scales(encoding) is wide
+        assert weight_bytes(x, 0, scheme, wide_scales=wide) == 256 + 32 * (4 if wide else 2)
+    assert not has_wide_scales(None)
+    whole = find_encoding(measure(x, 0, keep=True), parse_scheme("int4:channel"))
+    assert not has_wide_scales(whole)
+    model = build([node("MatMul", ["x", "w"])], {"x": (1, 8)}, {"w": (8, 8)}).model
+    plan = schemes(model, Plan(scheme, parse_scheme("float")))
+    (slot,) = (slot.name for slot in model.slots.values() if slot.role == "weight")
+    narrow, paid = cost_of(model, plan, None), cost_of(model, plan, None, {slot})
+    assert paid.bytes_quantized - narrow.bytes_quantized == 2 * 8
+    assert paid.layers[0].bytes - narrow.layers[0].bytes == 2 * 8
 
 
 def test_costs_without_shapes_have_bytes_only(build: Any) -> None:

@@ -14,8 +14,9 @@ from qviz.plan.plan import Plan
 from qviz.plan.resolve import resolve, schemes
 from qviz.quant.encode import find_encoding
 from qviz.quant.encoding import Scaled
+from qviz.quant.measure import measure
 from qviz.quant.spelling import parse_scheme
-from qviz.quant.statistics import TensorStats, measure
+from qviz.quant.statistics import TensorStats
 
 
 @pytest.fixture

@@ -15,11 +15,13 @@ from qviz.quant.clusters import iterate, kmeans
 from qviz.quant.codebooks import NF4
 from qviz.quant.encode import find_encoding
 from qviz.quant.encoding import Encoding, Scaled
-from qviz.quant.error import ROUNDING_NOISE, measure_error, points_for
+from qviz.quant.error import measure_error, points_for
+from qviz.quant.measure import measure
+from qviz.quant.points import Points
 from qviz.quant.profile import profile
 from qviz.quant.scale import grid_of
 from qviz.quant.spelling import parse_scheme
-from qviz.quant.statistics import Points, TensorStats, measure
+from qviz.quant.statistics import TensorStats
 
 
 def levels_of(spelling: str) -> list[float]:
@@ -286,10 +288,37 @@ def test_the_three_starts() -> None:
         assert found.equal(found.sort().values)
 
 
-def test_random_starts_differ() -> None:
+def test_a_random_start_draws_different_values() -> None:
+    values = torch.randn(4, 4, generator=torch.Generator().manual_seed(5))
+    for seed in range(20):  # as many levels as values: each has its own
+        encoding = fit(values, f"kmeans4:random={seed}", 0)
+        assert torch.equal(encoding.apply(values), values)
+    few = fit(values[:1], "kmeans3:random=1", 0)  # fewer values than levels
+    assert torch.equal(few.apply(values[:1]), values[:1])
+    counts = torch.tensor([[0.0, 3.0, 1.0, 0.0, 2.0, 1.0, 9.0, 1.0]], dtype=torch.float64)
+    sorted_values = profile(Points(values.reshape(2, 8)[:1], counts))
+    found = kmeans(sorted_values, 4, "random", 3)
+    assert len(found.unique()) == 4
+
+
+def test_random_starts_are_spread_over_all_values() -> None:
     values = profile(Points(normal()[0][:1]))
-    found = {tuple(kmeans(values, 8, "random", seed).tolist()) for seed in range(5)}
-    assert len(found) > 1
+    found = {tuple(kmeans(values, 8, "random", seed).tolist()) for seed in range(20)}
+    assert len(found) > 5  # local optima
+
+
+# Scales of groups.
+
+
+@pytest.mark.parametrize("size", [1e-30, 1e-7, 1e-5, 1.0, 1e5, 1e7, 1e30])
+@pytest.mark.parametrize(
+    "spelling", ["int4:group=32", "int8:group=32", "nf4", "fp8-e4m3:group=32", "int8:group=16:asym"]
+)
+def test_groups_keep_their_precision_at_any_size(spelling: str, size: float) -> None:
+    x = torch.randn(8, 256, generator=torch.Generator().manual_seed(6))
+    one = sqnr(x, fit(x, spelling, 0).apply(x))
+    large = (x.double() * size).float()
+    assert sqnr(large, fit(large, spelling, 0).apply(large)) == pytest.approx(one, abs=0.1)
 
 
 # DoReFa-Net.
@@ -432,14 +461,3 @@ def test_binary_takes_the_mean_of_each_channel_and_zero_to_plus_one() -> None:
     encoding = fit(w, "binary:channel", 0)
     assert encoding.scale.tolist() == [2.0, 0.5]
     assert encoding.apply(w).tolist() == [[2.0, -2.0, 2.0, 2.0], [0.5, 0.5, -0.5, 0.5]]
-
-
-def test_codebooks_have_no_step_to_measure_the_noise_in() -> None:
-    x = law("uniform")[::100]
-    stats = measure(x, keep=True)
-    for spelling in ("fp8-e4m3", "nf4:tensor", "pot4", "ternary", "binary"):
-        encoding = find_encoding(stats, parse_scheme(spelling))
-        assert measure_error(points_for(stats, encoding), encoding).rmse_steps is None
-    encoding = find_encoding(stats, parse_scheme("int8"))
-    steps = measure_error(points_for(stats, encoding), encoding).rmse_steps
-    assert steps == pytest.approx(ROUNDING_NOISE, rel=0.01)

@@ -13,17 +13,19 @@ from scipy.special import ndtr, ndtri
 from torch import Tensor
 from torch.ao.quantization import MovingAverageMinMaxObserver
 
-from qviz.quant import entropy, percentile
+from qviz.quant import entropy
 from qviz.quant.aciq import clip_factor
 from qviz.quant.encode import encode, find_encoding
 from qviz.quant.encoding import Scaled
 from qviz.quant.error import ROUNDING_NOISE, SlotError, measure_error, points_for, squared_error
 from qviz.quant.grids import Integers
+from qviz.quant.measure import measure
+from qviz.quant.points import Points
 from qviz.quant.ranges import RANGE_METHODS
 from qviz.quant.scheme import Rounding
 from qviz.quant.search import search_range
 from qviz.quant.spelling import parse_scheme
-from qviz.quant.statistics import Points, TensorStats, measure, merge
+from qviz.quant.statistics import TensorStats, merge
 
 Floats = NDArray[np.float64]
 
@@ -74,14 +76,6 @@ def test_rounding_modes(mode: Rounding, codes: list[int]) -> None:
     encoding = unit(mode)
     assert encoding.codes(TIES).tolist() == codes
     assert encoding.apply(TIES).tolist() == codes
-
-
-@pytest.mark.parametrize("mode", ["even", "away", "up", "zero"])
-def test_thresholds_are_where_the_codes_change(mode: Rounding) -> None:
-    encoding = unit(mode)
-    turns, levels = encoding.thresholds(), encoding.levels()
-    assert encoding.apply((turns - 1e-3).float()).tolist() == levels[:-1].tolist()
-    assert encoding.apply((turns + 1e-3).float()).tolist() == levels[1:].tolist()
 
 
 def test_the_zero_point_is_added_after_rounding() -> None:
@@ -281,11 +275,9 @@ def test_entropy_calibration_cuts_a_far_outlier() -> None:
     ],
 )
 def test_percentiles(name: str, edges: tuple[float, float, float]) -> None:
-    counts, width = histogram(name)
+    _, width = histogram(name)
     values = measure(as_values(name), keep=True)
     for percent, edge in zip((99.9, 99.99, 99.999), edges, strict=True):
-        bins = percentile.upper_edge(torch.from_numpy(counts), percent / 100)
-        assert bins * width == pytest.approx(edge, abs=6e-7)  # the table's last place
         for spelling in ("int8", "uint8"):  # the bin's values lie at its centre
             _, high = ends_of(values, f"{spelling}:percentile={percent}")
             assert high == pytest.approx(edge - width / 2, abs=1e-6)
@@ -459,15 +451,6 @@ def test_the_sqnr_of_uniform_values_at_any_scale() -> None:
         assert error.sqnr_db == pytest.approx(20 * math.log10(2**bits - 2), abs=1e-3)
         scaled = errors(x * 1e-3, covering(-1e-3, 1e-3, f"int{bits}"))
         assert scaled.sqnr_db == pytest.approx(error.sqnr_db, abs=1e-3)
-
-
-def test_a_small_channel_drowns_in_a_large_ones_scale() -> None:
-    x = ramp()
-    small = errors(0.01 * x, covering(-1, 1, "int8"))
-    assert small.sqnr_db == pytest.approx(8.81, abs=0.005)
-    assert errors(0.01 * x, covering(-0.01, 0.01, "int8")).sqnr_db == pytest.approx(
-        48.10, abs=0.005
-    )
 
 
 def test_relative_bias() -> None:

@@ -9,11 +9,12 @@ from torch import Tensor
 
 from qviz.quant.encode import find_encoding
 from qviz.quant.encoding import Scaled
+from qviz.quant.measure import measure
+from qviz.quant.points import Points
 from qviz.quant.profile import profile
 from qviz.quant.scale import grid_of, scale_for
 from qviz.quant.search import cost_from_sums
 from qviz.quant.spelling import parse_scheme
-from qviz.quant.statistics import Points, measure
 
 SPELLINGS = [
     "int1", "uint2", "int3", "int4:wide", "int4:full", "int8", "uint8", "int8:asym:pow2",

@@ -59,9 +59,10 @@ def test_a_scheme_forgets_what_it_does_not_use() -> None:
     assert Scheme("int8", "group", code_range="narrow") == parse_scheme("int8:group=128")
     assert Scheme("int1", symmetric=True) == parse_scheme("int1")
     assert Scheme("kmeans4", variant="log", seed=3) == parse_scheme("kmeans4")
-    assert Scheme("int8", "channel", code_range="narrow", range="entropy") == parse_scheme(
-        "int8:channel"
-    )
+    for once in ("entropy", "average"):  # channels have neither
+        made = Scheme("int8", "channel", code_range="narrow", range=once)
+        assert made == parse_scheme("int8:channel")
+    assert Scheme("dorefa-w1", range="minmax") == parse_scheme("dorefa-w1")
 
 
 def test_the_rows_fit_together() -> None:
@@ -74,7 +75,7 @@ def test_the_rows_fit_together() -> None:
     computed = {"integer", "minifloat", "pot", "apot", "nf4"}
     for row in FORMATS.values():
         if row.family in computed:
-            assert set(row.ranges) - {"unit"} <= set(RANGE_METHODS), row.name
+            assert set(row.ranges) - {"unit", "stored"} <= set(RANGE_METHODS), row.name
     assert set(ALIASES.values()) <= set(FORMATS)
     assert not set(ALIASES) & set(FORMATS)
     assert parse_scheme("fp4") == plain("fp4-e2m1")

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from qviz.errors import QvizError
 from qviz.quant.formats import ALIASES, FORMATS, GROUP_SIZES, ROUNDINGS
 from qviz.quant.scheme import Scheme
-from qviz.quant.spelling import parse_scheme
+from qviz.quant.spelling import parse_scheme, words_of
 
 SIX_DIGITS = st.floats(0.0, 9e29).map(lambda value: float(f"{value:.6g}"))
 CLIPS = st.tuples(SIX_DIGITS.map(lambda value: -value), SIX_DIGITS).filter(lambda c: c[0] < c[1])
@@ -189,20 +189,43 @@ def test_errors_name_the_spelling_and_the_cause(text: str, cause: str) -> None:
         ("int17", "for example int4:channel:mse"),
         ("float:mse", "Write float alone"),
         ("mxfp4:mse", "Write mxfp4 alone"),
-        ("int8:row", "int8 takes any of sym|asym, narrow|full|wide, tensor|channel|group=128, "),
+        ("int8:row", "int8 takes any of sym|asym, narrow|full|wide, tensor|channel|group[=128], "),
         ("int8:row", "minmax|average|percentile[=99.99]|mse|entropy|aciq-gauss|aciq-laplace"),
-        ("int8:row", "|clip=LOW..HIGH, pow2, round=even|away|up|zero, stochastic=SEED"),
-        ("uint8:wide", "uint8 takes any of sym|asym, tensor|channel|group=128, minmax|"),
-        ("int1:sym", "int1 takes any of tensor|channel|group=128, minmax|"),
-        ("fp4:row", "fp4-e2m1 takes any of tensor|channel|group=32, minmax|average|"),
+        ("int8:row", "|clip=LOW..HIGH|stored, pow2, round=even|away|up|zero, stochastic=SEED"),
+        ("uint8:wide", "uint8 takes any of sym|asym, tensor|channel|group[=128], minmax|"),
+        ("int1:sym", "int1 takes any of tensor|channel|group[=128], minmax|"),
+        ("fp4:row", "fp4-e2m1 takes any of tensor|channel|group[=32], minmax|average|"),
         ("kmeans4:row", "kmeans4 takes any of linear|density|random"),
         ("pot4:row", "nearest|log"),
+        ("int4:g64", "Did you mean group=64?"),
+        ("nf4:group64", "Did you mean group=64?"),
+        ("int8:p99.9", "Did you mean percentile=99.9?"),
+        ("int8:chanel", "Did you mean channel?"),
+        ("int8:nar", "Did you mean narrow?"),
+        ("itn8", "Did you mean int8?"),
+        ("ternery", "Did you mean ternary?"),
+        ("int8:clip=0..0", "Write clip=LOW..HIGH with zero between the two"),
+        ("int8:percentile=2", "Write a number above 50"),
+        ("int8:group=17", "Write one of group=16, 32, 64, 128, 256"),
+        ("mxfp4:group=16", "Write mxfp4 alone"),
+        ("int8:mse=3", "Write mse alone"),
+        ("int8:mse:mse", "Keep one of the two"),
+        ("int8:stochastic=-1", "Use 0"),
+        ("int8:round=down", "Write one of them"),
     ],
 )
 def test_errors_say_what_the_format_takes(text: str, cure: str) -> None:
     with pytest.raises(QvizError) as caught:
         parse_scheme(text)
     assert cure in caught.value.cure
+
+
+def test_every_word_of_the_grammar_can_be_written() -> None:
+    for name, row in FORMATS.items():
+        for group in words_of(row):
+            assert group
+            for word in group:
+                assert parse_scheme(f"{name}:{word}").format == name
 
 
 def test_what_is_offered_is_understood() -> None:
@@ -214,5 +237,5 @@ def test_what_is_offered_is_understood() -> None:
             word, _, modes = choice.partition("=")
             rounding = [f"round={mode}" for mode in modes.split("|")]
             for option in rounding if word == "round" else choice.split("|"):
-                text = option.replace("[=99.99]", "=99").replace("LOW..HIGH", "-1..1")
+                text = option.replace("[=", "=").replace("]", "").replace("LOW..HIGH", "-1..1")
                 parse_scheme(f"{name}:{text.replace('SEED', '5')}")

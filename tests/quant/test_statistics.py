@@ -14,15 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from qviz.quant.statistics import (
-    AVERAGING,
-    CHANNEL_HALF,
-    HALF,
-    SAMPLE_VALUES,
-    TensorStats,
-    measure,
-    merge,
-)
+from qviz.quant.bins import CHANNEL_HALF, HALF
+from qviz.quant.measure import measure
+from qviz.quant.moving import AVERAGING
+from qviz.quant.sample import SAMPLE_VALUES
+from qviz.quant.statistics import TensorStats, merge
 
 # Values of any size from 1e-12 to 1e12, zeros often, both signs.
 VALUES = st.builds(
@@ -105,15 +101,15 @@ def test_memory_does_not_grow() -> None:
 
     generator = torch.Generator().manual_seed(1)
     batches = [torch.randn(64, 8, generator=generator) for _ in range(20)]
-    one = replace(measure(batches[0], 1), sample=None)
+    one = replace(measure(batches[0], 1), drawn=None)
     merged = reduce(merge, [measure(batch, 1) for batch in batches])
-    assert size(replace(merged, sample=None)) == size(one)
+    assert size(replace(merged, drawn=None)) == size(one)
     assert merged.sample is not None
     assert torch.equal(merged.sample, torch.cat(batches))
     for _ in range(5):
         merged = merge(merged, merged)
     assert merged.sample is not None
-    assert merged.sample.numel() == SAMPLE_VALUES
+    assert SAMPLE_VALUES // 2 < merged.sample.numel() <= SAMPLE_VALUES
     assert merge(measure(batches[0], keep=True), measure(batches[1], keep=True)).exact is None
 
 
@@ -173,7 +169,7 @@ def test_empty_and_zero_tensors(x: Tensor) -> None:
     for axis in (None, 0):
         stats = measure(x, axis)
         assert float(stats.minimum.min()) == float(stats.maximum.max()) == 0.0
-        assert float(stats.histogram()[1].sum()) == stats.count == stats.zeros > 0
+        assert float(stats.histogram()[1].sum()) == stats.count == stats.zeros == x.numel()
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
@@ -224,8 +220,97 @@ def test_a_sample_keeps_its_rows_along_the_channels_and_nothing_infinite() -> No
     large = torch.arange(10.0 * SAMPLE_VALUES).reshape(-1, 8)
     sample = measure(large, 1).sample
     assert sample is not None
-    assert sample.shape == (SAMPLE_VALUES // 8, 8)
+    assert SAMPLE_VALUES // 2 < sample.numel() <= SAMPLE_VALUES
+    assert sample.shape[1] == 8
     assert float(sample[-1, 0]) > 0.9 * large.numel()  # taken from the whole of it
     bad = measure(torch.tensor([[1.0, math.nan], [math.inf, 2.0]]), 1).sample
     assert bad is not None
     assert bad.tolist() == [[1.0, 0.0], [0.0, 2.0]]
+
+
+@pytest.mark.parametrize("shape", [(64, 3), (5, 3, 40, 41), (3, 5000), (2, 100_000), (70_000,), ()])
+def test_a_sample_takes_from_every_batch_its_share(shape: tuple[int, ...]) -> None:
+    generator = torch.Generator().manual_seed(7)
+    axis = 1 if len(shape) > 1 else None
+    batches = [torch.rand(shape, generator=generator) + number for number in range(40)]
+    merged = reduce(merge, [measure(batch, axis) for batch in batches])
+    again = reduce(merge, [measure(batch, axis) for batch in batches])
+    assert merged.sample is not None
+    assert again.sample is not None
+    assert torch.equal(merged.sample, again.sample)
+    assert merged.sample.numel() <= SAMPLE_VALUES
+    shares = torch.bincount(merged.sample.flatten().long(), minlength=40) / merged.sample.numel()
+    assert shares.tolist() == pytest.approx([1 / 40] * 40, abs=0.015)
+    assert merged.drawn is not None
+    kept = merged.sample.numel() * merged.drawn.every
+    assert kept == pytest.approx(merged.count, rel=0.1)
+
+
+def test_a_sample_of_images_is_not_of_one_column_only() -> None:
+    x = torch.arange(64.0).expand(32, 8, 64, 64)  # every value is the number of its column
+    sample = measure(x, 1).sample
+    assert sample is not None
+    assert len(sample.unique()) == 64
+
+
+def test_rows_of_a_sample_are_whole_blocks_of_the_values() -> None:
+    x = torch.arange(40 * 4096.0).reshape(40, 4096)
+    sample = measure(x, 1).sample
+    assert sample is not None
+    assert len(sample) >= 16
+    assert bool((sample.diff(dim=1) == 1.0).all())
+    assert bool((sample[:, 0] % 32 == 0).all())
+
+
+def test_the_spread_inside_the_bins_is_exact() -> None:
+    x = torch.randn(50_000, generator=torch.Generator().manual_seed(8)) * 3 + 1
+    x[0] = 900.0
+    stats = merge(measure(x[:20_000]), measure(x[20_000:]))
+    at = torch.floor(x[x != 0].double() / stats.width).long()
+    _, inverse, counts = at.unique(return_inverse=True, return_counts=True)
+    means = (
+        torch.zeros(len(counts), dtype=torch.float64).scatter_add_(0, inverse, x.double()) / counts
+    )
+    wanted = float((x.double() - means[inverse]).square().sum())
+    assert stats.inside_bins == pytest.approx(wanted, rel=1e-4)
+    whole = torch.randint(-500, 500, (50_000,), generator=torch.Generator().manual_seed(9)).float()
+    assert measure(whole / 255).inside_bins == 0.0  # a value to a bin
+
+
+def test_sampled_points_have_the_counts_of_the_bins() -> None:
+    x = torch.randn(300_000, generator=torch.Generator().manual_seed(10)).relu()
+    x[77] = 50.0
+    stats = measure(x.reshape(-1, 10), 1)
+    points = stats.sampled_points()
+    assert points.counts is not None
+    assert stats.sample is not None
+    assert points.sampled == stats.sample.numel() <= SAMPLE_VALUES
+    assert float(points.counts.sum()) == pytest.approx(len(x), rel=1e-12)
+    assert float(points.values.max()) == 50.0
+    assert float(points.counts[points.values == 0.0].sum()) == stats.zeros
+    mean = float((points.values * points.counts).sum()) / len(x)
+    assert mean == pytest.approx(float(x.double().mean()), rel=1e-3)
+    few = measure(x[:900].reshape(-1, 10), 1).sampled_points()
+    assert few.sampled is None  # they are all the values
+    assert few.counts is not None
+    assert set(few.counts[0, :-1].tolist()) == {1.0}
+
+
+def test_batches_without_values_change_nothing() -> None:
+    x = torch.rand(5, 3, generator=torch.Generator().manual_seed(11)) + 1.0
+    alone, empty = measure(x, 1), measure(torch.zeros(0, 3), 1)
+    assert (empty.count, empty.zeros, int(empty.bins.sum())) == (0, 0, 0)
+    for merged in (merge(empty, alone), merge(alone, empty)):
+        alike(merged, alone)
+        assert torch.equal(merged.minimum, alone.minimum)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_one_bad_value_does_not_hide_the_rest_of_its_sample(bad: float) -> None:
+    x = torch.randn(4, 10, generator=torch.Generator().manual_seed(12))
+    spoilt, without = x.clone(), x.clone()
+    spoilt[0, 0], without[0, 0] = bad, 0.0
+    found, wanted = measure(spoilt).moving, measure(without).moving
+    assert found is not None
+    assert wanted is not None
+    assert found.value == wanted.value

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from math import inf, log, log10
+from math import log
 
 import torch
 from torch import Tensor
 
 from qviz.engine.metrics.metric import Metric, mean, per_sample
 from qviz.engine.metrics.task import Task
+from qviz.quant.error import decibels
 
 _KL_VALUES = 1 << 20  # outputs whose divergence is computed at a time
 
@@ -54,9 +55,7 @@ def output_sqnr(task: Task) -> Metric:
 
 def sqnr_db(signal: float, noise: float) -> float:
     """10·log10(Σx² / Σ(x-x̂)²) in dB from the two sums; inf when exact."""
-    if noise == 0.0:
-        return inf
-    return -inf if signal == 0.0 else 10.0 * (log10(signal) - log10(noise))
+    return float(decibels(*torch.tensor([signal, noise], dtype=torch.float64)))
 
 
 def kl_divergence(task: Task, output: Tensor, reference: Tensor) -> Tensor:
