@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from qviz.app.views import DistributionView, RangeLine, WidthBar
 from qviz.quant.curves import FIXED, WidthPoint, can_curve, clip_curve, width_points
 from qviz.quant.scheme import Scheme
 
+EXACT_DB = 130.0  # what is above is the noise of float32, not the grid's
 SHORT: dict[str, str] = {
     "minmax": "min-max",
     "average": "average",
@@ -63,6 +65,5 @@ def _bars(widths: tuple[WidthPoint, ...], scheme: Scheme) -> Iterator[WidthBar]:
     for width in widths:
         head, _, layout = width.format.upper().removeprefix("MX").partition("-")
         label = (layout or head) if repeated else str(width.bits)
-        yield WidthBar(
-            width.format, width.bits, label, width.sqnr_db, width.format == scheme.format
-        )
+        sqnr_db = math.inf if width.sqnr_db > EXACT_DB else width.sqnr_db
+        yield WidthBar(width.format, width.bits, label, sqnr_db, width.format == scheme.format)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
+from qviz.app.channel_errors import channel_errors
 from qviz.app.jobs import Step, Token
 from qviz.quant.curves import (
     ClipCurve,
@@ -18,10 +19,10 @@ from qviz.quant.curves import (
 )
 from qviz.quant.encode import find_encoding
 from qviz.quant.encoding import Encoding
-from qviz.quant.error import ChannelErrors, measure_channels
+from qviz.quant.error import ChannelErrors
 from qviz.quant.profile import Profile
 from qviz.quant.scheme import Scheme
-from qviz.quant.statistics import Points, TensorStats
+from qviz.quant.statistics import TensorStats
 
 KEPT = 12  # slots and schemes whose details are remembered, the latest
 
@@ -102,9 +103,9 @@ def _parts(
 ) -> Iterator[SlotDetails]:
     if encoding is None:
         encoding = find_encoding(stats, scheme)
-    exact = stats.exact if stats.channels > 1 else None
-    if exact is not None:
-        details = replace(details, channels=measure_channels(Points(exact), encoding))
+    channels = channel_errors(stats, encoding)
+    if channels is not None:
+        details = replace(details, channels=channels)
         yield details
     if can_curve(scheme):
         values = details.profile or curve_profile(stats, scheme)

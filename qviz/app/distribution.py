@@ -9,13 +9,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from qviz.app.channel_errors import sample_of
+from qviz.app.extents import NO_SCALE
 from qviz.app.views import DistributionView, Floats
 from qviz.model.model import Model
 from qviz.model.slots import Slot
+from qviz.quant.bins import CHANNEL_HALF, HALF
 from qviz.quant.encoding import Dynamic, Encoding, Scaled
 from qviz.quant.error import SlotError, measure_error
+from qviz.quant.points import Points
 from qviz.quant.scheme import Scheme
-from qviz.quant.statistics import CHANNEL_HALF, HALF, Points, TensorStats
+from qviz.quant.statistics import TensorStats
 
 DRAWN_BINS = 240
 EXACT_LIMIT = 100_000  # weights with more values are drawn from their fine histogram
@@ -85,35 +89,54 @@ def distribution_view(
     )
     if encoding is None or seen.grid is None:
         return view
-    return _with_grid(view, scheme, seen, seen.grid, exact)
+    return _with_grid(view, scheme, stats, seen, seen.grid, exact)
 
 
 def _with_grid(
-    view: DistributionView, scheme: Scheme, seen: _Seen, grid: Scaled, exact: SlotError | None
+    view: DistributionView,
+    scheme: Scheme,
+    stats: TensorStats,
+    seen: _Seen,
+    grid: Scaled,
+    exact: SlotError | None,
 ) -> DistributionView:
-    error = exact or measure_error(seen.drawn, grid)
+    measured = seen.measured or seen.drawn
+    error = exact or measure_error(measured, grid)
     quantized = grid.apply(seen.drawn.values)
     drawn = _histogram(quantized, seen.drawn.counts, view.edges)
-    single = grid.scale.numel() == 1
-    bounded = (single or grid.block is None) and not grid.unbounded
-    low = float(grid.low.min()) if bounded else None
+    used = _used(stats, seen, grid)
+    single = grid.scale.numel() == 1 and bool(used.any())
+    bounded = bool(used.any()) and (single or grid.block is None) and not grid.unbounded
+    low = float(grid.low[used].min()) if bounded else None
+    scaled = single and scheme.family not in NO_SCALE
     return replace(
         view,
         quantized_counts=drawn * (view.counts.sum() / max(drawn.sum(), 1.0)),
         levels=grid.levels().numpy() if single else _NONE,
         thresholds=grid.thresholds().numpy() if single else _NONE,
         low=low,
-        high=float(grid.high.max()) if bounded else None,
+        high=float(grid.high[used].max()) if bounded else None,
         clipped=error.clipped,
         sqnr_db=error.sqnr_db,
         mse=error.mse,
         cosine=error.cosine,
         max_error=error.max_error,
-        scale=float(grid.scale.flatten()[0]) if single else None,
-        zero_point=int(grid.zero_point.flatten()[0]) if single else None,
+        scale=float(grid.scale.flatten()[0]) if scaled else None,
+        zero_point=int(grid.zero_point.flatten()[0]) if scaled else None,
         mirrored=scheme.symmetric and low is not None and low < 0.0,
         can_clip="clip" in scheme.ranges and seen.block is None,
+        sampled=error.sampled or 0,
     )
+
+
+def _used(stats: TensorStats, seen: _Seen, grid: Scaled) -> Tensor:
+    """Which scales have more than zeros: those of zeros alone are 1, which says nothing."""
+    if grid.scale.numel() > 1:
+        if grid.block is not None:
+            return torch.ones_like(grid.scale, dtype=torch.bool)
+        return torch.maximum(-stats.minimum, stats.maximum) > 0.0
+    low, high = _extent(stats, seen)
+    return torch.full_like(grid.scale, low != 0.0 or high != 0.0, dtype=torch.bool)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -125,6 +148,7 @@ class _Seen:
     grid: Scaled | None  # for the rows of `drawn`
     channel: int | None = None
     block: int | None = None
+    measured: Points | None = None  # what errors are of; None: of `drawn`
 
 
 def _seen(
@@ -147,7 +171,11 @@ def _seen(
             edges, counts = counted
             centres = ((edges[1:] + edges[:-1]) / 2).float()
             row = Points(centres.unsqueeze(0), counts.unsqueeze(0))
-            return _Seen(row, row, own, channel)
+            sample = sample_of(stats)
+            measured = None
+            if sample is not None:  # as in the Channels view
+                measured = Points(sample[channel : channel + 1], sampled=sample.shape[1])
+            return _Seen(row, row, own, channel, measured=measured)
     points = stats.points(channel=several, limit=EXACT_LIMIT)
     return _Seen(points, points, grid)
 
@@ -169,6 +197,8 @@ def _seen_in_blocks(
         return _Seen(values, values, encoding.row(channel), channel)
     floats = stats.points(channel=True, limit=EXACT_LIMIT)
     drawn = stats.leading(EXACT_LIMIT, size)
+    if drawn.values.numel() < stats.count:
+        drawn = replace(drawn, sampled=drawn.values.numel())
     return _Seen(floats, drawn, encoding.over_rows().leading(drawn.values.shape[1]))
 
 
@@ -182,7 +212,8 @@ def _seen_as_they_come(stats: TensorStats, encoding: Dynamic, block: int | None)
         row = stats.sample[block // per_row : block // per_row + 1]
         values = Points(row[:, start : start + encoding.block])
         return _Seen(values, values, encoding.rows(values.values), None, block)
-    return _Seen(floats, Points(stats.sample), encoding.rows(stats.sample))
+    drawn = stats.as_it_lies()
+    return _Seen(floats, drawn, encoding.rows(drawn.values))
 
 
 def _blocks(stats: TensorStats, encoding: Encoding | None) -> int:

@@ -14,20 +14,6 @@ from qviz.quant.formats import FORMATS
 from qviz.quant.scheme import Scheme
 from qviz.quant.spelling import parse_scheme
 
-PRESETS: dict[str, tuple[str, str]] = {
-    "W8A8 per-tensor": ("int8", "uint8"),
-    "W8A8 per-channel": ("int8:channel", "uint8"),
-    "W4A8 per-channel": ("int4:channel", "uint8"),
-    "W4A16 group 128": ("int4:group=128", "float16"),
-    "FP8": ("fp8-e4m3:channel", "fp8-e4m3"),
-    "MXFP4": ("mxfp4", "mxfp4"),
-    "NVFP4": ("nvfp4", "nvfp4"),
-    "Ternary weights": ("ternary:channel", "float"),
-    "Binary weights": ("binary:channel", "float"),
-    "DoReFa W1A2": ("dorefa-w1", "dorefa-a2"),
-    "Float": ("float", "float"),
-}
-
 
 def with_group(model: Model, slots: Sequence[str]) -> list[str]:
     """The slots and all that must share a quantizer with one of them.
@@ -84,9 +70,25 @@ def set_field(model: Model, plan: Plan, slots: Sequence[str], field: str, value:
     Raises:
         QvizError: an unknown field or a value that the field does not take.
     """
+    if field == "clip":
+        _check_ends(value)
     return change_schemes(
         model, plan, slots, lambda name, old: with_field(old, model.slots[name].role, field, value)
     )
+
+
+def _check_ends(value: str) -> None:
+    low, _, high = value.partition("..")
+    try:
+        ordered = float(low) < float(high)
+    except ValueError:
+        ordered = False
+    if not ordered:
+        raise QvizError(
+            f"range {low} … {high}",
+            "its low end does not lie below its high end",
+            "Give two numbers with zero between them",
+        )
 
 
 def set_clip(model: Model, plan: Plan, slots: Sequence[str], low: float, high: float) -> Plan:
@@ -114,9 +116,3 @@ def add_rule(model: Model, plan: Plan, rule: Rule) -> Plan:
     changed = replace(cleared, rules=(*plan.rules, rule))
     check_plan(changed, model.slots, {layer.index: layer.name for layer in model.layers})
     return changed
-
-
-def apply_preset(name: str) -> Plan:
-    """A plan of two defaults and nothing else."""
-    weight, inputs = PRESETS[name]
-    return Plan(weight=parse_scheme(weight), input=parse_scheme(inputs))

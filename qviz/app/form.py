@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from qviz.app.document import Document, Findings
 from qviz.app.facts import slot_facts
+from qviz.app.refusals import range_refusal, refusal
 from qviz.app.views import Choice, FormField, SchemeForm
 from qviz.model.model import Model
 from qviz.model.slots import Slot
-from qviz.plan.plan import why_not
-from qviz.quant.formats import FORMATS, GROUP_SIZES, ROUNDINGS, Format
-from qviz.quant.scheme import Granularity, Scheme, number, plain
+from qviz.quant.formats import FORMATS, GROUP_SIZES, ROUNDINGS
+from qviz.quant.scheme import Granularity, Scheme, number
 
 FAMILIES: tuple[tuple[str, str, str], ...] = (
     ("float", "Float (not quantized)", "keep this slot in 32-bit floating point"),
@@ -118,17 +118,13 @@ def _word(family: str) -> str:
 
 def _families(slots: Sequence[Slot]) -> tuple[Choice, ...]:
     found = []
+    roles = {slot.role for slot in slots}
     for word, label, tip in FAMILIES:
         rows = [row for row in FORMATS.values() if _word(row.family) == word]
-        reasons = [_impossible(slot, rows) for slot in slots]
-        found.append(Choice(word, label, tip, next((why for why in reasons if why), "")))
+        able = {role for row in rows for role in row.roles}
+        why = "" if roles <= able else f"{label} is for {rows[0].roles[0]}s only"
+        found.append(Choice(word, label, tip, why))
     return tuple(found)
-
-
-def _impossible(slot: Slot, rows: Sequence[Format]) -> str:
-    """Why a slot can take none of the formats; "" when it can take one."""
-    reasons = [why_not(plain(row.name), slot) for row in rows]
-    return reasons[0] if all(reasons) else ""
 
 
 Same = Callable[[Callable[[Scheme], str]], str | None]
@@ -148,7 +144,7 @@ def _width(slots: Sequence[Slot], family: str, same: Same) -> Iterator[FormField
 
 def _type_name(name: str) -> str:
     head, _, layout = name.partition("-")
-    return f"{head.upper()} {layout.upper()}".strip() if head != name or "fp" in head else name
+    return name if "float" in name else f"{head.upper()} {layout.upper()}".strip()
 
 
 def _codes(schemes: Sequence[Scheme], same: Same) -> Iterator[FormField]:
@@ -224,25 +220,16 @@ def _scales(slots: Sequence[Slot], schemes: Sequence[Scheme], same: Same) -> Ite
 def _reason(slots: Sequence[Slot], scheme: Scheme, granularity: Granularity) -> str:
     """Why some slot cannot take the scheme with another granularity; "" when all can."""
     trial = replace(scheme, granularity=granularity)
-    return next((why for slot in slots if (why := why_not(trial, slot))), "")
+    return next((why for slot in slots if (why := refusal(trial, slot.role))), "")
 
 
 def _range(slots: Sequence[Slot], schemes: Sequence[Scheme], same: Same) -> Iterator[FormField]:
     row = schemes[0].row
     if len(row.ranges) > 1:
-        possible = set(schemes[0].ranges)
-        grain = schemes[0].granularity
-        weights = any(slot.role == "weight" for slot in slots)
         choices = []
         for name in row.ranges:
-            why = ""
-            if name not in possible:
-                why = "a group has too few values for it"
-                if grain == "channel":
-                    why = "a channel has too few values for a histogram of 2,048 bins"
-            elif name == "average" and weights:
-                why = "weights do not arrive sample by sample"
-            choices.append(Choice(name, *RANGES[name], why))
+            reasons = (range_refusal(s, slot.role, name) for s in schemes for slot in slots)
+            choices.append(Choice(name, *RANGES[name], next(filter(None, reasons), "")))
         yield FormField("range", "Range", "menu", same(lambda s: s.range), tuple(choices))
     if all(s.range == "percentile" for s in schemes):
         percent = same(lambda s: f"{s.percentile:g}")

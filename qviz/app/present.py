@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from qviz.app.curves import with_curves
@@ -14,7 +13,6 @@ from qviz.plan.cost import parameter_count
 from qviz.plan.resolve import schemes
 from qviz.quant.encode import find_encoding
 from qviz.quant.encoding import Encoding
-from qviz.quant.formats import FORMATS
 from qviz.quant.scheme import Scheme
 
 INSTANT_VALUES = 200_000  # weights up to this size get a searched range in the frame of the edit
@@ -94,36 +92,3 @@ def slot_encoding(findings: Findings, group: str, scheme: Scheme, *, live: bool)
     if live and slow and values > INSTANT_VALUES:
         return None
     return find_encoding(stats, scheme)
-
-
-def completions(role: Role) -> tuple[str, ...]:
-    """Spellings to offer for a cell, the usual ones first."""
-    return ("float", *_integers(role), *_other_formats(role))
-
-
-def _integers(role: Role) -> Iterator[str]:
-    signs = ("int", "uint") if role == "weight" else ("uint", "int")
-    grains = ("", ":channel", ":group=32", ":group=64", ":group=128") if role == "weight" else ("",)
-    for sign in signs:
-        for bits in (8, 4, 6, 5, 3, 2, 7, 16, 1, *range(9, 16)):
-            for grain in grains:
-                yield from (f"{sign}{bits}{grain}{tail}" for tail in _tails(role, grain))
-
-
-def _tails(role: Role, grain: str) -> tuple[str, ...]:
-    """The range methods that are worth offering; groups are too small for most."""
-    if grain.startswith(":group"):
-        return "", ":mse"
-    usual = ("", ":mse", ":percentile", ":aciq-gauss", ":aciq-laplace")
-    return usual if role == "weight" else (*usual, ":entropy", ":average")
-
-
-def _other_formats(role: Role) -> Iterator[str]:
-    for row in FORMATS.values():
-        if row.integer or row.name == "float" or role not in row.roles:
-            continue
-        yield row.name
-        for grain in row.granularities[1:] if role == "weight" else ():
-            yield f"{row.name}:group={row.group}" if grain == "group" else f"{row.name}:{grain}"
-        yield from (f"{row.name}:{variant}" for variant in row.variants[1:])
-        yield from (f"{row.name}:{name}" for name in row.ranges[1:] if name != "clip")

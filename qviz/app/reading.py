@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qviz.app.channels import channels_view
+from qviz.app.completion import completions
 from qviz.app.details import details_of
 from qviz.app.document import Document, Findings
 from qviz.app.form import empty_form, scheme_form
 from qviz.app.opening import Opening
 from qviz.app.present import (
-    completions,
     document_view,
     plan_schemes,
     slot_encoding,
@@ -129,9 +129,9 @@ class Reading(Opening):
         """Everything that was said, newest last."""
         return tuple(self._messages)
 
-    def completions(self, role: Role) -> tuple[str, ...]:
-        """Spellings to offer for a cell."""
-        return completions(role)
+    def completions(self, role: Role, typed: str = "") -> tuple[str, ...]:
+        """Spellings that a cell offers for what is typed so far."""
+        return completions(role, typed)
 
     def form(self, slots: Sequence[str]) -> SchemeForm:
         """The Inspector's form over a selection."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import get_args
 
 from qviz.errors import QvizError
 from qviz.quant.formats import FORMATS, Format, Role
-from qviz.quant.scheme import Scheme, number, plain
+from qviz.quant.scheme import CodeRange, Granularity, Scheme, number, plain
 from qviz.quant.spelling import parse_scheme
 
 DEFAULT_BITS = 8  # of a slot that was float
@@ -19,15 +20,29 @@ def with_field(old: Scheme, role: Role, field: str, value: str) -> Scheme:
     Raises:
         QvizError: an unknown field, or a value that the format does not take.
     """
+    if field not in ("bits", "family", "format", *_FIELDS):
+        raise QvizError(f"field '{field}'", "a scheme has no such field", "Use the form's fields")
+    try:
+        return _changed(old, role, field, value)
+    except (ValueError, KeyError, OverflowError):
+        raise QvizError(
+            f"{field} '{value}'", "the field has no such value", "Use a value of the form"
+        ) from None
+
+
+def _changed(old: Scheme, role: Role, field: str, value: str) -> Scheme:
     if field == "bits":
         return widened(old, role, int(value))
     if field == "family":
         return of_family(old, role, value)
     if field == "format":
         return of_format(old, role, value)
-    if field not in _FIELDS:
-        raise QvizError(f"field '{field}'", "a scheme has no such field", "Use the form's fields")
     return _FIELDS[field](fresh(role, DEFAULT_BITS) if old.is_float else old, value)
+
+
+def _either(value: str, yes: str, no: str) -> bool:
+    """Whether a value is `yes`; raises KeyError where it is neither."""
+    return {yes: True, no: False}[value]
 
 
 def fresh(role: Role, bits: int) -> Scheme:
@@ -67,8 +82,9 @@ def of_format(old: Scheme, role: Role, name: str) -> Scheme:
     Float, MX blocks and codebooks leave no choice: after them weights get scales per channel.
     """
     row = parse_scheme(name).row
-    if len(old.row.granularities) == 1:
-        old = fresh(role, DEFAULT_BITS)
+    grains = old.row.granularities
+    if len(grains) == 1 or (grains[0] == "group" and old.group == old.row.group):
+        old = replace(fresh(role, DEFAULT_BITS), range=old.range)
     return _moved(old, row)
 
 
@@ -97,7 +113,7 @@ def _signed(old: Scheme, value: str) -> Scheme:
 
 
 def _symmetric(old: Scheme, value: str) -> Scheme:
-    symmetric = value == "sym"
+    symmetric = _either(value, "sym", "asym")
     if symmetric == old.symmetric:
         return old
     codes = "narrow" if symmetric and old.signed else "full"
@@ -111,10 +127,10 @@ def _checked(old: Scheme, word: str) -> Scheme:
     return parse_scheme(":".join([head, *kept, word]))
 
 
-_WORDS = (
-    {"tensor", "channel", "group"},
-    {"narrow", "full", "wide"},
-    {"nearest", "log", "linear", "density", "random"},
+_WORDS: tuple[set[str], ...] = (
+    set(get_args(Granularity)),
+    set(get_args(CodeRange)),
+    {word for row in FORMATS.values() for word in row.variants if word},
     {"round", "stochastic"},
     {"sym", "asym"},
     {"pow2"},
@@ -131,8 +147,12 @@ def _grained(old: Scheme, value: str) -> Scheme:
     """Another granularity; a range method that does not go with it gives way."""
     if value == old.granularity:
         return old
-    kept = replace(old, granularity="group") if value == "group" else old
-    if kept.range != old.range or (value == "channel" and old.range == "entropy"):
+    kept = old
+    if value == "channel":
+        kept = replace(old, granularity="channel")
+    elif value == "group":
+        kept = replace(old, granularity="group")
+    if kept.range != old.range:
         old = replace(old, range="minmax", clip=None)
     return _checked(old, value)
 
@@ -142,12 +162,15 @@ def _rounded(old: Scheme, value: str) -> Scheme:
 
 
 def _seeded(old: Scheme, value: str) -> Scheme:
-    return replace(old, seed=max(0, int(float(value))))
+    seed = max(0, int(float(value)))
+    if old.rounding == "stochastic":
+        return _checked(old, f"stochastic={seed}")
+    return _checked(old, f"random={seed}") if old.variant == "random" else old
 
 
 def _clipped(old: Scheme, value: str) -> Scheme:
     low, _, high = value.partition("..")
-    return _checked(old, f"clip={number(float(low))}..{number(float(high))}")
+    return clipped(old, float(low), float(high))
 
 
 _FIELDS: dict[str, Callable[[Scheme, str], Scheme]] = {
@@ -157,7 +180,7 @@ _FIELDS: dict[str, Callable[[Scheme, str], Scheme]] = {
     "granularity": _grained,
     "group": lambda old, value: _checked(old, f"group={value}"),
     "variant": _checked,
-    "scales": lambda old, value: replace(old, pow2=value == "pow2"),
+    "scales": lambda old, value: replace(old, pow2=_either(value, "pow2", "float")),
     "range": _checked,
     "percentile": lambda old, value: _checked(old, f"percentile={float(value)!r}"),
     "clip": _clipped,
@@ -168,4 +191,4 @@ _FIELDS: dict[str, Callable[[Scheme, str], Scheme]] = {
 
 def clipped(scheme: Scheme, low: float, high: float) -> Scheme:
     """A scheme with its range set by hand, widened to contain zero."""
-    return _clipped(scheme, f"{min(low, 0.0)!r}..{max(high, 0.0)!r}")
+    return _checked(scheme, f"clip={number(min(low, 0.0))}..{number(max(high, 0.0))}")

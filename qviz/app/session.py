@@ -13,9 +13,14 @@ from pathlib import Path
 
 from qviz.app import edits
 from qviz.app.document import known_part
+from qviz.app.extents import present_range
+from qviz.app.present import slot_encoding
+from qviz.app.presets import PRESETS, leaves_all_in_float, preset_plan
 from qviz.app.reading import Reading
-from qviz.app.views import Message
+from qviz.app.views import Choice, Message
+from qviz.errors import QvizError
 from qviz.plan.plan import Plan, Rule, parse_setting, write_plan
+from qviz.quant.encoding import Scaled
 from qviz.quant.spelling import parse_scheme
 
 
@@ -82,14 +87,25 @@ class Session(Reading):
         self._check(plan)
         self._apply("set the defaults", plan)
 
-    def presets(self) -> tuple[str, ...]:
-        """Names of the presets."""
-        return tuple(edits.PRESETS)
+    def presets(self) -> tuple[Choice, ...]:
+        """The presets: the name of each and what it sets."""
+        return tuple(Choice(name, name, preset.tip) for name, preset in PRESETS.items())
 
     def apply_preset(self, name: str) -> None:
-        """Replace the plan by a preset; one undo step."""
-        self._require_model()
-        self._apply(f"preset {name}", edits.apply_preset(name))
+        """Replace the plan by a preset; one undo step.
+
+        Raises:
+            QvizError: nothing is open, or there is no such preset.
+        """
+        model = self._require_model()
+        if name not in PRESETS:
+            raise QvizError(
+                f"preset '{name}'", "there is no such preset", f"Choose one of {', '.join(PRESETS)}"
+            )
+        self._apply(f"preset {name}", preset_plan(model, name))
+        if leaves_all_in_float(model, name):
+            text = f"{name} leaves the first and last layer in float, and this model has no other"
+            self._say(Message("info", text))
 
     def _edit(self, label: str, edit: Callable[..., Plan], *arguments: object) -> None:
         self._apply(label, edit(self._require_model(), self._document.plan, *arguments))
@@ -154,15 +170,24 @@ class Session(Reading):
         self._changed("document")
 
     def _present_range(self, slots: Sequence[str]) -> tuple[float, float]:
-        model = self._require_model()
-        groups = [model.slots[name].group for name in slots if name in model.slots]
-        known = [self._findings.statistics[g] for g in groups if g in self._findings.statistics]
-        if not known:
+        """The range that the slots have now, of the widest where they differ."""
+        model, present = self._require_model(), self._schemes()
+        found = []
+        for slot in (model.slots[name] for name in slots if name in model.slots):
+            stats = self._findings.statistics.get(slot.group)
+            if stats is None:
+                continue
+            scheme = present[slot.name]
+            encoding = None
+            if "clip" in scheme.ranges:
+                encoding = slot_encoding(self._findings, slot.group, scheme, live=self._live)
+            if isinstance(encoding, Scaled):
+                found.append(present_range(stats, scheme, encoding))
+            else:
+                found.append((float(stats.minimum.min()), float(stats.maximum.max())))
+        if not found:
             return -1.0, 1.0
-        return (
-            min(float(stats.minimum.min()) for stats in known),
-            max(float(stats.maximum.max()) for stats in known),
-        )
+        return min(low for low, _ in found), max(high for _, high in found)
 
 
 def _listed(slots: Sequence[str]) -> str:

@@ -82,6 +82,7 @@ class DistributionView:
     curve_db: Floats = field(default_factory=lambda: np.empty(0))  # … gives this SQNR
     ranges: tuple[RangeLine, ...] = ()  # what every range method chooses
     widths: tuple[WidthBar, ...] = ()  # the SQNR of every width of the format's family
+    sampled: int = 0  # how many values the errors are of; 0 when of all
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,16 +119,22 @@ class ChannelsView:
     scheme: str
     minimum: Floats
     maximum: Floats
-    low: Floats  # of the channel's grid; empty for float, or for scales that come with the values
+    low: Floats  # of the channel's grid, NaN for zeros alone; empty for float and dynamic scales
     high: Floats
     sqnr_db: Floats  # inf when exact; empty while unknown, or where values are not kept
     bias: Floats  # relative
     clipped: Floats  # share, 0..1
     rmse_steps: Floats  # RMSE over step; empty without a uniform step
     outliers: NDArray[np.bool_]  # channels whose largest |x| is far above the others'
+    mse: Floats = field(default_factory=lambda: np.empty(0))
+    cosine: Floats = field(default_factory=lambda: np.empty(0))
+    max_error: Floats = field(default_factory=lambda: np.empty(0))
+    dead: NDArray[np.bool_] = field(default_factory=lambda: np.empty(0, dtype=np.bool_))
     outlier_rule: str = ""  # in words
+    dead_rule: str = ""
     notice: str = ""
     error_notice: str = ""  # why there are no errors per channel
+    error_source: str = ""  # what the errors were measured on, where that is not all values
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +193,18 @@ class FormField:
 
 
 @dataclass(frozen=True, slots=True)
+class Fact:
+    """What is known of a slot: a word, its value, and what that means.
+
+    A fact without a value is a heading of those below it.
+    """
+
+    label: str
+    value: str
+    tip: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class SchemeForm:
     """The Inspector's form over a selection of slots."""
 
@@ -194,7 +213,7 @@ class SchemeForm:
     role: Role | None
     scheme: str  # spelling or "mixed"
     fields: tuple[FormField, ...] = ()  # what the chosen format has, in order
-    facts: tuple[tuple[str, str], ...] = ()  # label, value: shape, parameters, scale, SQNR …
+    facts: tuple[Fact, ...] = ()  # shape, parameters, scale, SQNR …
     shared_with: tuple[str, ...] = ()
     overridden: bool = False
 

@@ -5,21 +5,23 @@ from __future__ import annotations
 from itertools import groupby
 
 from rich.table import Table
+from rich.text import Text
 
 from qviz.quant.formats import FORMATS, Format
 from qviz.quant.spelling import options_of
 
 
 def formats_table() -> Table:
-    """One row per format, widths of one kind together."""
+    """One row per format, widths of one kind together; below it the words that it takes."""
     table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 3, 0, 0))
     table.add_column("format", no_wrap=True)
     table.add_column("for", no_wrap=True)
-    table.add_column("what it is")
-    table.add_column("takes")
+    table.add_column("what it is, and the words it takes")
     for _, rows in groupby(FORMATS.values(), key=_kind):
         same = list(rows)
-        table.add_row(_span(same), _roles(same[0]), _label(same), _words(same))
+        about = Text(_label(same))
+        about.append(f"\n{_words(same)}", style="dim")
+        table.add_row(_span(same), _roles(same[0]), about)
     return table
 
 
@@ -36,9 +38,9 @@ def _span(rows: list[Format]) -> str:
 
 
 def _words(rows: list[Format]) -> str:
-    """The widest choice among the rows: one bit has fewer."""
+    """The widest choice among the rows, one bit has fewer; a group of words is one choice."""
     groups = max((options_of(row) for row in rows), key=len)
-    return "\n".join(group.replace("|", " ") for group in groups)
+    return "\n".join(group.replace("|", " | ") for group in groups) or "written alone"
 
 
 def _label(rows: list[Format]) -> str:

@@ -29,6 +29,7 @@ class Bars(QGraphicsObject):
         self._start = 0
         self._low: Floats = np.empty(0)
         self._high: Floats = np.empty(0)
+        self._there = np.empty(0, dtype=np.bool_)
         self._tones: Tones = np.empty(0, dtype=np.int_)
         self._colors: tuple[QColor, ...] = ()
         self._bounds = QRectF()
@@ -37,14 +38,18 @@ class Bars(QGraphicsObject):
     def set_bars(
         self, low: Floats, high: Floats, tones: Tones | None = None, start: int = 0
     ) -> None:
-        """Bars from `low` to `high` (each [n]) from position `start`; later tones lie on top."""
+        """Bars from `low` to `high` (each [n]) from position `start`; later tones lie on top.
+
+        Where an end is NaN there is no bar.
+        """
         self.prepareGeometryChange()
         self._start = start
         self._low, self._high = low, high
         self._tones = np.zeros(low.size, dtype=np.int_) if tones is None else tones
+        self._there = np.isfinite(low) & np.isfinite(high)
         self._bounds = QRectF()
-        if low.size:
-            bottom, top = float(low.min()), float(high.max())
+        if self._there.any():
+            bottom, top = float(low[self._there].min()), float(high[self._there].max())
             self._bounds = QRectF(start - 1.0, bottom, low.size + 1.0, top - bottom)
         self.update()
 
@@ -78,7 +83,8 @@ class Bars(QGraphicsObject):
         first = max(0, int(np.floor(left)) - self._start)
         last = max(first, int(np.ceil(right)) + 1 - self._start)
         for tone, color in enumerate(self._colors):
-            at = first + np.flatnonzero(self._tones[first:last] == tone)
+            drawn = self._there[first:last] & (self._tones[first:last] == tone)
+            at = first + np.flatnonzero(drawn)
             if at.size:
                 painter.setBrush(color)
                 painter.drawRects(self._rectangles(at, wide, LEAST_HEIGHT * tall))

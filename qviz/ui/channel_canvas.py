@@ -80,10 +80,10 @@ class ChannelCanvas(QWidget):
 
     def set_heights(self, low: float, high: float) -> None:
         """The range of y, with room for marks."""
-        span = (high - low) or 1.0
-        label = LABEL_ROOM / max(4 * LABEL_ROOM, self.box.height())  # or the 0 would not be shown
-        below = 0.1 if low < 0 else label
-        self.box.setYRange(low - below * span, high + 0.1 * span, padding=0)
+        span, height = (high - low) or 1.0, max(4 * LABEL_ROOM, self.box.height())
+        mark = max(0.1, (MARK_SIZE + 6) / height)
+        below = mark if low < 0 else LABEL_ROOM / height  # or the 0 would not be shown
+        self.box.setYRange(low - below * span, high + mark * span, padding=0)
 
     def set_marks(self, x: Floats, y: Floats, above: Mask) -> None:
         """Triangles that point at (x, y), each [n], from above or from below."""

@@ -14,6 +14,7 @@ from qviz.ui import number_format as text
 
 ROUNDING_NOISE = 1.0 / math.sqrt(12.0)  # RMSE over step of an error uniform over one step
 WORST_SHARE = 0.05  # of the channels are marked as the worst …
+CONSTANT = 1e-6  # of the widest range: a channel within it has one value
 WORST_LIMIT = 10  # … but not more than can be told apart
 
 CALM, EXACT, RAMP = 0, 1, 2  # tones of the error bars; from RAMP on the error colors
@@ -35,10 +36,53 @@ class Metric:
     calm: float  # badness at the calm end of the error colors …
     worst: float  # … and at their worst
     missing: str = ""  # why a channel can have errors, but not this one
+    clear: str = ""  # what is said where every channel has none of it
+    tip: str = ""
+    absolute: bool = False  # in the unit of the values: how bad it is the SQNR says
 
 
 METRICS: dict[str, Metric] = {
-    "sqnr": Metric("SQNR (dB)", "SQNR, dB", lambda v: v.sqnr_db, np.negative, -45.0, -5.0),
+    "sqnr": Metric(
+        "SQNR (dB)",
+        "SQNR, dB",
+        lambda v: v.sqnr_db,
+        np.negative,
+        -45.0,
+        -5.0,
+        tip="Signal to quantization noise: 10·log10(Σx² / Σ(x−x̂)²)",
+    ),
+    "mse": Metric(
+        "MSE",
+        "MSE",
+        lambda v: v.mse,
+        np.positive,
+        0.0,
+        1.0,
+        clear="Every channel is exact",
+        tip="Mean squared error; colored by the SQNR",
+        absolute=True,
+    ),
+    "cosine": Metric(
+        "Cosine",
+        "1 − cosine",
+        lambda v: np.maximum(1.0 - v.cosine, 0.0),
+        np.positive,
+        0.0,
+        0.05,
+        clear="Every channel keeps its direction",
+        tip="1 minus the cosine of the angle between the channel and its quantized self",
+    ),
+    "largest": Metric(
+        "Largest error",
+        "max |x−x̂|",
+        lambda v: v.max_error,
+        np.positive,
+        0.0,
+        1.0,
+        clear="Every channel is exact",
+        tip="The largest |x−x̂| of a value that occurs; colored by the SQNR",
+        absolute=True,
+    ),
     "rmse": Metric(
         "RMSE / step",
         "RMSE / step",
@@ -47,18 +91,43 @@ METRICS: dict[str, Metric] = {
         ROUNDING_NOISE,
         1.0,
         "This grid has no uniform step to measure the RMSE in",
+        tip="Root of the MSE in steps of the grid: 1/√12 is rounding alone, more means clipping",
     ),
-    "bias": Metric("Relative bias (%)", "bias, %", lambda v: 100 * v.bias, np.abs, 0.0, 10.0),
+    "bias": Metric(
+        "Relative bias (%)",
+        "bias, %",
+        lambda v: 100 * v.bias,
+        np.abs,
+        0.0,
+        10.0,
+        clear="No channel is shifted",
+        tip="mean(x̂−x) / rms(x): how far quantization shifts the mean",
+    ),
     "clipped": Metric(
-        "Clipped (%)", "clipped, %", lambda v: 100 * v.clipped, np.positive, 0.0, 5.0
+        "Clipped (%)",
+        "clipped, %",
+        lambda v: 100 * v.clipped,
+        np.positive,
+        0.0,
+        5.0,
+        clear="No value of any channel is clipped",
+        tip="Values beyond the outermost level by more than half a step",
     ),
 }
 
 
 def badness(view: ChannelsView, metric: Metric) -> Floats:
-    """How bad every channel is, [channels]; -inf where unknown; empty without errors."""
-    values = metric.badness(metric.values(view))
-    return np.where(np.isnan(values), -math.inf, values)
+    """How bad every channel is, [channels]; -inf where unknown or dead; empty without errors."""
+    values = metric.values(view)
+    if not values.size:
+        return values
+    bad = metric.badness(values)
+    return np.where(np.isnan(bad) | dead(view), -math.inf, bad)
+
+
+def dead(view: ChannelsView) -> Mask:
+    """Channels that carry nothing, [channels]."""
+    return view.dead if view.dead.size else np.zeros(view.minimum.size, dtype=np.bool_)
 
 
 def severity(metric: Metric, bad: Floats) -> Floats:
@@ -79,7 +148,8 @@ def worst(view: ChannelsView, metric: Metric) -> Mask:
 
 def tones(view: ChannelsView, metric: Metric, colors: int) -> Indices:
     """How every channel's error is drawn: CALM, EXACT, or RAMP + one of `colors` for the worst."""
-    along = np.rint(severity(metric, badness(view, metric)) * (colors - 1)).astype(np.int_)
+    scale = METRICS["sqnr"] if metric.absolute else metric
+    along = np.rint(severity(scale, badness(view, scale)) * (colors - 1)).astype(np.int_)
     rest = np.where(np.isposinf(metric.values(view)), EXACT, CALM)
     return np.where(worst(view, metric), RAMP + along, rest)
 
@@ -108,9 +178,10 @@ def bar_heights(values: Floats) -> Floats:
 
 def why_no_errors(view: ChannelsView, metric: Metric) -> str:
     """Why there is nothing to draw; "" when there is."""
-    if metric.values(view).size:
-        return ""
-    return view.error_notice or metric.missing or "No errors per channel are known"
+    values = metric.values(view)
+    if not values.size:
+        return view.error_notice or metric.missing or "No errors per channel are known"
+    return metric.clear if not np.any(values) else ""
 
 
 def summary(view: ChannelsView) -> str:
@@ -118,17 +189,24 @@ def summary(view: ChannelsView) -> str:
     count = view.minimum.size
     if count == 0:
         return ""
-    parts = [f"{text.count(count)} channels", *_range_parts(spans(view))]
+    alive, gone = ~dead(view), int(dead(view).sum())
+    parts = [f"{text.count(count)} channels"]
+    if gone:
+        parts.append(f"{text.count(gone)} dead")
+    if gone < count:
+        parts += _range_parts(spans(view)[alive])
     outliers = int(view.outliers.sum())
     if outliers:
         parts.append(f"{text.count(outliers)} outlier{'s' if outliers > 1 else ''}")
     if view.sqnr_db.size:
-        parts.append(_worst_part(view.sqnr_db))
+        parts.append(_worst_part(np.where(alive, view.sqnr_db, math.nan)))
+    if view.error_source:
+        parts.append(f"errors {view.error_source}")
     return DOT.join(parts)
 
 
 def _range_parts(span: Floats) -> list[str]:
-    wide = span[span > 0]
+    wide = span[span > CONSTANT * span.max()]
     constant = span.size - wide.size
     parts = [f"{text.count(constant)} constant"] if constant else []
     if wide.size:
@@ -158,12 +236,14 @@ def unbroken(line: str, separator: str) -> str:
     return separator.join(parts)
 
 
-def readout(view: ChannelsView, channel: int) -> str:
-    """One channel in a line."""
+def readout(view: ChannelsView, channel: int, shown: str = "") -> str:
+    """One channel in a line, and the error that is drawn where the line has it not anyway."""
     low, high = (_plain(float(v[channel]), 3) for v in (view.minimum, view.maximum))
     parts = [f"channel {channel}: {low} … {high}"]
     if view.outliers[channel]:
         parts.append("outlier")
+    if dead(view)[channel]:
+        parts.append("dead")
     if view.sqnr_db.size:
         parts.append(f"SQNR {text.decibels(float(view.sqnr_db[channel]), unit=True)}")
     if view.bias.size:
@@ -172,4 +252,13 @@ def readout(view: ChannelsView, channel: int) -> str:
         parts.append(f"clipped {text.share(float(view.clipped[channel]))}")
     if view.rmse_steps.size:
         parts.append(f"RMSE {text.significant(float(view.rmse_steps[channel]), 2)} steps")
+    extra = {
+        "mse": ("MSE", view.mse),
+        "cosine": ("cosine", view.cosine),
+        "largest": ("largest error", view.max_error),
+    }
+    if shown in extra and extra[shown][1].size:
+        word, values = extra[shown]
+        digits = 6 if shown == "cosine" else 3
+        parts.append(f"{word} {text.significant(float(values[channel]), digits)}")
     return ", ".join(parts)

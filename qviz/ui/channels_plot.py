@@ -147,17 +147,18 @@ class ChannelsPlot(QWidget):
             line.set_bars(ends, ends)
         self._outliers = np.flatnonzero(outliers)
         shown = METRICS[self._metric]
-        errors = shown.values(view).size > 0
+        errors = not figures.why_no_errors(view, shown)
         below = ORDERED.get(self._sort if errors else "", "channel")
         self.ranges.set_titles("range", "" if errors else below)
         self.errors.set_titles(shown.axis, below)
 
     def _draw_errors(self, view: ChannelsView) -> None:
         metric, order = METRICS[self._metric], self._order
-        values = metric.values(view)
-        self.notice.setText(figures.why_no_errors(view, metric))
-        self._stack.setCurrentIndex(0 if values.size else 1)
-        self._column.setStretch(2, ERRORS_SHARE if values.size else NOTICE_SHARE)
+        why = figures.why_no_errors(view, metric)
+        values = np.empty(0) if why else metric.values(view)
+        self.notice.setText(why)
+        self._stack.setCurrentIndex(1 if why else 0)
+        self._column.setStretch(2, NOTICE_SHARE if why else ERRORS_SHARE)
         self._noise.setVisible(self._metric == "rmse")
         self.errors.set_order(order)
         if not values.size:
@@ -208,9 +209,9 @@ class ChannelsPlot(QWidget):
         ends = [view.minimum[channels], view.maximum[channels]]
         if view.low.size:
             ends += [view.low[channels], view.high[channels]]
-        self.ranges.set_heights(
-            min(float(e.min()) for e in ends), max(float(e.max()) for e in ends)
-        )
+        drawn = np.concatenate(ends)
+        drawn = drawn[np.isfinite(drawn)]  # a channel of zeros alone has no grid
+        self.ranges.set_heights(float(drawn.min()), float(drawn.max()))
         at = self._outliers
         tops = view.maximum[self._order[at]]
         self.ranges.set_marks(at.astype(np.float64), tops, np.ones(at.size, dtype=np.bool_))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from PySide6.QtCore import QRect, Qt, Signal
-from PySide6.QtGui import QFontMetrics, QResizeEvent
+from PySide6.QtGui import QFontMetrics, QResizeEvent, QStandardItemModel
 from PySide6.QtWidgets import QComboBox, QStackedLayout, QVBoxLayout, QWidget
 
 from qviz.app.session import Session
@@ -27,7 +27,7 @@ from qviz.ui.segmented import Segmented
 HINT = "Point at a channel to read it; a click or Enter opens its histogram."
 LONGEST = (
     "channel 123: −0.123 … 0.123, outlier, SQNR 12.3 dB, "
-    "bias +12.1 %, clipped 12.1 %, RMSE 0.29 steps"
+    "bias +12.1 %, clipped 12.1 %, RMSE 0.29 steps, largest error 0.000123"
 )
 SIDE = 14  # margin of the lines of text
 
@@ -46,12 +46,15 @@ class ChannelsPane(Card):
         self._role: Role = "weight"
         self._slot: str | None = None  # the one picked, where the layer has several
         self._pointed = -1
+        self._sort = "index"  # what the user wants; by error only where errors are known
         self.view: ChannelsView | None = None
         self.roles = Segmented("Weights or inputs")
         self.scheme = Chip()
         self.slots = _menu({}, "Which slot of the layer")
         self.sort = _menu(SORTS, "Order of the channels")
         self.error = _menu({name: row.label for name, row in METRICS.items()}, "Error to draw")
+        for at, row in enumerate(METRICS.values()):
+            self.error.setItemData(at, row.tip, Qt.ItemDataRole.ToolTipRole)
         self.legend = ChannelLegend("values", "grid", "outlier")
         self.legend.words["values"].setToolTip("From the least to the largest value of the channel")
         self.legend.words["grid"].setToolTip("What the grid of the channel can represent")
@@ -64,7 +67,7 @@ class ChannelsPane(Card):
         self._assemble()
         self.roles.picked.connect(self.role_picked)
         self.slots.activated.connect(self._pick_slot)
-        self.sort.activated.connect(self._draw)
+        self.sort.activated.connect(self._pick_sort)
         self.error.activated.connect(self._draw)
         self.plot.pointed.connect(self._point)
         self.plot.moved.connect(self._show_readout)
@@ -191,6 +194,7 @@ class ChannelsPane(Card):
         self._notice.setText(view.notice)
         self._stack.setCurrentIndex(0 if view.minimum.size else 1)
         if view.minimum.size:
+            self.summary.setToolTip(f"Dead: {view.dead_rule}" if figures.dead(view).any() else "")
             self.summary.setText(figures.unbroken(figures.summary(view), figures.DOT))
             rule = view.outlier_rule
             self.legend.words["outlier"].setToolTip(rule[:1].upper() + rule[1:])
@@ -205,12 +209,32 @@ class ChannelsPane(Card):
     def _draw(self) -> None:
         view, error = self.view, self.error.currentData()
         if view is not None and view.minimum.size:
+            why = figures.why_no_errors(view, METRICS[error])
+            self._show_sort(why)
             self.plot.show_view(view, error, self.sort.currentData())
             values, worst = METRICS[error].values(view), figures.worst(view, METRICS[error])
             self.error_legend.show_kinds(
-                {"worst": bool(worst.any()), "exact": bool(np.isposinf(values).any())}
+                {
+                    "worst": bool(worst.any()) and not why,
+                    "exact": bool(np.isposinf(values).any()),
+                }
             )
+            self.error.setToolTip(METRICS[error].tip)
             self._show_readout()
+
+    def _pick_sort(self, _at: int) -> None:
+        self._sort = self.sort.currentData()
+        self._draw()
+
+    def _show_sort(self, why: str) -> None:
+        """The order that is drawn; by error it is only where there are errors, else says why."""
+        at = self.sort.findData("error")
+        entries = self.sort.model()
+        if isinstance(entries, QStandardItemModel):
+            entries.item(at).setEnabled(not why)
+        self.sort.setItemData(at, why, Qt.ItemDataRole.ToolTipRole)
+        shown = "index" if why and self._sort == "error" else self._sort
+        self.sort.setCurrentIndex(self.sort.findData(shown))
 
     def _open(self, channel: int) -> None:
         if self.view is not None:
@@ -232,10 +256,13 @@ class ChannelsPane(Card):
         if view is None:
             return
         channel = self._pointed if self._pointed >= 0 else current
-        line = HINT if channel is None else figures.unbroken(figures.readout(view, channel), ", ")
+        error = self.error.currentData()
+        line = HINT
+        if channel is not None:
+            line = figures.unbroken(figures.readout(view, channel, error), ", ")
         self.readout.setText(line)
         if current is not None:
-            self.plot.setAccessibleDescription(figures.readout(view, current))
+            self.plot.setAccessibleDescription(figures.readout(view, current, error))
 
 
 def _menu(entries: Mapping[str, str], name: str) -> QComboBox:

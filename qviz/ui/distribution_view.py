@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QSplitter, QToolButton
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QSplitter, QToolButton, QWidget
 
 from qviz.app.session import Session
 from qviz.app.views import Cell, LayerRow, Role
@@ -41,11 +41,12 @@ class DistributionPane(Card):
         self.curve.setChecked(True)
         self.curve.toggled.connect(self.set_curve)
         self.header.addWidget(self.legend, 1)
-        buttons = QHBoxLayout()
+        self.tools = QWidget()  # beside the tabs
+        buttons = QHBoxLayout(self.tools)
+        buttons.setContentsMargins(0, 0, 0, 0)
         buttons.setSpacing(3)
         for button in (self.overlay, self.curve, self.log):
             buttons.addWidget(button)
-        self.header.addLayout(buttons)
         self.panels: dict[Role, HistogramPanel] = {
             "weight": HistogramPanel("weight"),
             "input": HistogramPanel("input"),
@@ -74,6 +75,7 @@ class DistributionPane(Card):
     def _connect(self, role: Role, panel: HistogramPanel) -> None:
         panel.plot.dragged.connect(lambda low, high: self._preview(role, low, high))
         panel.plot.released.connect(lambda low, high: self._set_clip(role, low, high))
+        panel.plot.returned.connect(self.refresh)
         panel.plot.range_picked.connect(lambda word: self._set_field(role, "range", word))
         panel.plot.drawn.connect(self._show_legend)
         panel.widths.picked.connect(lambda word: self._set_field(role, "format", word))

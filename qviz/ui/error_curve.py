@@ -37,13 +37,15 @@ class ErrorCurve:
         self, view: DistributionView, clip: tuple[float, float] | None, floor: float, top: float
     ) -> None:
         """Draw the view's curve between two heights; dots at both ends of `clip`."""
-        x, decibels = curve(view)
-        if x.size == 0:
+        if not has_curve(view):
             self.clear()
             return
-        self._axis.set_range(floor, top, *decibel_range(decibels))
-        self.line.setData(x, self._axis.height_of(decibels))
         at, found = dots(view, clip)
+        worst, best = decibel_range(np.append(_finite(view)[1], found))
+        found = np.minimum(found, best)  # no error at all stands at the top
+        x, decibels = curve(view, at, found)
+        self._axis.set_range(floor, top, worst, best)
+        self.line.setData(x, self._axis.height_of(decibels))
         self.dots.setData(at, self._axis.height_of(found))
 
     def clear(self) -> None:
@@ -57,9 +59,14 @@ def has_curve(view: DistributionView) -> bool:
     return bool(np.isfinite(view.curve_db).any())
 
 
-def curve(view: DistributionView) -> tuple[Floats, Floats]:
-    """The curve's points that are finite, with a gap (NaN) at zero between its two sides."""
+def curve(view: DistributionView, at: Floats, found: Floats) -> tuple[Floats, Floats]:
+    """The curve's points that are finite, with a gap (NaN) at zero between its two sides.
+
+    It goes through the dots, the points `at` which `found` dB were measured.
+    """
     x, decibels = _finite(view)
+    places = np.searchsorted(x, at)
+    x, decibels = np.insert(x, places, at), np.insert(decibels, places, found)
     if x.size == 0 or x[0] >= 0 or x[-1] <= 0:
         return x, decibels
     middle = int(np.searchsorted(x, 0.0))
@@ -67,20 +74,25 @@ def curve(view: DistributionView) -> tuple[Floats, Floats]:
 
 
 def dots(view: DistributionView, clip: tuple[float, float] | None) -> tuple[Floats, Floats]:
-    """Where the curve is at the ends of `clip`, on the sides that it has."""
+    """The SQNR of the slot at the ends of `clip`, on the sides that the curve has; inf when exact.
+
+    What was measured, not what the curve says: between its points it may rise or fall in steps.
+    """
     x, decibels = _finite(view)
     places, found = [], []
     for value in clip or ():
         side = (x < 0) if value < 0 else (x > 0)
         if value != 0 and side.any() and x[side][0] <= value <= x[side][-1]:
             places.append(value)
-            found.append(float(np.interp(value, x[side], decibels[side])))
+            on_curve = float(np.interp(value, x[side], decibels[side]))
+            found.append(on_curve if view.sqnr_db is None else view.sqnr_db)
     return np.array(places), np.array(found)
 
 
 def decibel_range(decibels: Floats) -> tuple[float, float]:
-    """Whole steps of the axis around the curve; from 0 dB on, where nothing lies below."""
-    least, most = float(np.nanmin(decibels)), float(np.nanmax(decibels))
+    """Whole steps of the axis around what is finite; from 0 dB on, where nothing lies below."""
+    finite = decibels[np.isfinite(decibels)]
+    least, most = float(finite.min()), float(finite.max())
     worst = min(0.0, STEP * math.floor(least / STEP))
     return worst, max(worst + 2 * STEP, worst + HEADROOM * (most - worst))
 

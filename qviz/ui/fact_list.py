@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
+
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QFontMetrics, QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
+from qviz.app.views import Fact
 from qviz.ui.fonts import ui_font
 from qviz.ui.parts import label
 
-Facts = tuple[tuple[str, str], ...]
+Words = tuple[tuple[str, bool], ...]  # of a fact, and whether it is a heading
 
 
 class FactList(QWidget):
@@ -18,37 +21,43 @@ class FactList(QWidget):
     def __init__(self) -> None:
         """No facts."""
         super().__init__()
-        self._words: tuple[str, ...] = ()
-        self._values: list[FactValue] = []
+        self._words: Words = ()
+        self._values: list[FactValue | None] = []  # None for a heading
         self._rows: list[QWidget] = []
         self._column = QVBoxLayout(self)
         self._column.setContentsMargins(0, 0, 0, 0)
         self._column.setSpacing(5)
 
-    def show_facts(self, facts: Facts) -> None:
+    def show_facts(self, facts: tuple[Fact, ...]) -> None:
         """Show `facts` in their order."""
-        words = tuple(word for word, _ in facts)
+        words = tuple((fact.label, not fact.value) for fact in facts)
         if words != self._words:
             self._build(words)
-        for shown, (_, value) in zip(self._values, facts, strict=True):
-            shown.show_value(_with_minus(value))
+        for row, shown, fact in zip(self._rows, self._values, facts, strict=True):
+            row.setToolTip(fact.tip)
+            if shown is not None:
+                shown.show_value(_with_minus(fact.value), fact.tip)
 
-    def _build(self, words: tuple[str, ...]) -> None:
+    def _build(self, words: Words) -> None:
         for row in self._rows:
             self._column.removeWidget(row)
             row.hide()
             row.deleteLater()
         self._words = words
         self._rows, self._values = [], []
-        for word in words:
-            caption = label(word, 12, tone="faint")
-            shown = FactValue(word)
+        for word, heading in words:
+            shown = None if heading else FactValue(word)
             row = QWidget()
             line = QHBoxLayout(row)
-            line.setContentsMargins(0, 0, 0, 0)
+            line.setContentsMargins(0, 8 if heading else 0, 0, 0)
             line.setSpacing(10)
-            line.addWidget(caption, 0, Qt.AlignmentFlag.AlignTop)
-            line.addWidget(shown, 1)
+            if shown is None:
+                caption = label(word, 11, "medium", tone="faint")
+                caption.setWordWrap(True)
+                line.addWidget(caption, 1)
+            else:
+                line.addWidget(label(word, 12, tone="faint"), 0, Qt.AlignmentFlag.AlignTop)
+                line.addWidget(shown, 1)
             self._column.addWidget(row)
             self._rows.append(row)
             self._values.append(shown)
@@ -70,12 +79,12 @@ class FactValue(QLabel):
         self.setMinimumWidth(40)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
 
-    def show_value(self, value: str) -> None:
-        """Show `value` as far as the width allows."""
+    def show_value(self, value: str, tip: str = "") -> None:
+        """Show `value` as far as the width allows; `tip` says what it means."""
+        self.setToolTip(f"{self._word}: {value}" + (f"\n{tip}" if tip else ""))
         if value == self._value:
             return
         self._value = value
-        self.setToolTip(f"{self._word}: {value}")
         self._fit()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -93,4 +102,5 @@ class FactValue(QLabel):
 
 
 def _with_minus(value: str) -> str:
-    return value.replace("-", "\N{MINUS SIGN}") if value[1:2].isdigit() else value
+    """A real minus before the numbers and in their exponents, not inside names."""
+    return re.sub(r"(?<!\S)-(?=\d)|(?<=\de)-(?=\d)", "\N{MINUS SIGN}", value)

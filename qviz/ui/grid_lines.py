@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,6 +50,36 @@ def level_of(view: DistributionView, value: float) -> float | None:
     if view.levels.size == 0:
         return None
     return float(view.levels[np.searchsorted(cell_bounds(view), value, side="right")])
+
+
+def clip_by_hand(view: DistributionView) -> tuple[float, float] | None:
+    """The clip that the scheme spells, set by hand; None where a method finds the range.
+
+    A symmetric grid reaches to the wider end on both sides.
+    """
+    found = re.search(r"\bclip=([^:]+?)\.\.([^:]+)", view.scheme)
+    if found is None:
+        return None
+    low, high = float(found[1]), float(found[2])
+    wide = max(-low, high)
+    return (-wide, wide) if view.mirrored else (low, high)
+
+
+def counted_within(view: DistributionView) -> tuple[float, float]:
+    """What is not counted as clipped: the grid and, outside its ends, half a step.
+
+    Infinite without ends, and where nothing is clipped although values lie outside: DoReFa's
+    weights are squeezed into the grid. Of several scales the widest grid's ends stand, without
+    the half step.
+    """
+    if view.low is None or view.high is None:
+        return -math.inf, math.inf
+    low, high = view.low, view.high
+    if view.levels.size >= 2:
+        low -= float(view.levels[1] - view.levels[0]) / 2
+        high += float(view.levels[-1] - view.levels[-2]) / 2
+    squeezed = view.clipped == 0 and (view.minimum < low or view.maximum > high)
+    return (-math.inf, math.inf) if squeezed else (low, high)
 
 
 def is_uniform(levels: Floats) -> bool:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 from PySide6.QtCore import Qt, Signal, SignalInstance
+from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSpinBox, QStackedLayout, QVBoxLayout, QWidget
 
 from qviz.app.views import DistributionView, Role
@@ -16,6 +19,9 @@ from qviz.ui.widths_strip import WidthsStrip
 
 TITLES: dict[Role, str] = {"weight": "Weights", "input": "Inputs"}
 SLOTS: dict[Role, str] = {"weight": "Weight", "input": "Input"}
+DOT = " · "
+ARROWS = 36  # pixels of a spin box beside its words
+CLIPPED = "Clipped: beyond the outermost level by more than half a step"
 VALUES: dict[Role, str] = {"weight": "weight value", "input": "activation value"}
 
 
@@ -34,7 +40,7 @@ class HistogramPanel(QWidget):
         self.plot = HistogramPlot(VALUES[role])
         self.plot.setAccessibleName(f"Histogram of the {TITLES[role].lower()}")
         self.scheme = Chip()
-        self._figures = ElidedLabel(12, tone="soft")
+        self._figures = FiguresLine()
         self.slots = self._make_slots()
         self.channel = _spin_box("Channel", self.channel_picked)
         self.block = _spin_box("Block", self.block_picked)
@@ -48,15 +54,16 @@ class HistogramPanel(QWidget):
         self._stack.addWidget(self.plot)
         self._stack.addWidget(self._empty_page())
         outer = QVBoxLayout(self)
-        outer.setContentsMargins(14, 8, 6, 4)
+        outer.setContentsMargins(14, 4, 8, 1)
         outer.setSpacing(2)
         outer.addLayout(self._header())
-        outer.addLayout(self._second_line())
+        outer.addWidget(self._figures)
         outer.addWidget(self.widths)
         outer.addLayout(self._stack, 1)
 
     def _make_slots(self) -> QComboBox:
         box = QComboBox()
+        box.setProperty("compact", True)
         box.setFont(ui_font(12))
         name = SLOTS[self.role].lower()
         box.setAccessibleName(f"Which {name} of the layer")
@@ -66,19 +73,12 @@ class HistogramPanel(QWidget):
 
     def _header(self) -> QHBoxLayout:
         row = QHBoxLayout()
-        row.setSpacing(8)
+        row.setSpacing(5)
         row.addWidget(label(TITLES[self.role], 13, "semibold"))
         row.addWidget(self.scheme, 0, Qt.AlignmentFlag.AlignVCenter)
         row.addStretch(1)
-        row.addWidget(self.slots)
-        row.addWidget(self.channel)
-        return row
-
-    def _second_line(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(8)
-        row.addWidget(self._figures, 1)
-        row.addWidget(self.block)
+        for chooser in (self.slots, self.channel, self.block):
+            row.addWidget(chooser)
         return row
 
     def _empty_page(self) -> QWidget:
@@ -123,7 +123,8 @@ class HistogramPanel(QWidget):
     def show_view(self, view: DistributionView) -> None:
         """Draw a slot, a channel or a block."""
         self.view = view
-        self.scheme.setText(view.scheme)
+        self.scheme.setText(short_scheme(view.scheme))
+        self.scheme.setToolTip(view.scheme)
         self.scheme.show()
         self._figures.setText(figures(view))
         _show_choice(self.channel, view.channels if view.channels > 1 else 0, view.channel)
@@ -137,6 +138,31 @@ class HistogramPanel(QWidget):
             self.plot.show_view(view)
 
 
+class FiguresLine(ElidedLabel):
+    """Figures between dots; where they do not fit, whole ones at the end give way to …."""
+
+    def __init__(self) -> None:
+        """No figures."""
+        super().__init__(12, tone="soft")
+
+    def setText(self, text: str) -> None:
+        """Show the figures; the tooltip has all of them, and says what is clipped."""
+        super().setText(text)
+        self.setToolTip(f"{text}\n{CLIPPED}" if "clipped" in text else text)
+
+    def paintEvent(self, _event: QPaintEvent) -> None:
+        """Draw the figures that fit."""
+        painter = QPainter(self)
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        room, metrics = self.contentsRect(), self.fontMetrics()
+        parts = self.text().split(DOT)
+        shown = self.text()
+        while len(parts) > 1 and metrics.horizontalAdvance(shown) > room.width():
+            parts.pop()
+            shown = DOT.join([*parts, "…"])
+        painter.drawText(room, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, shown)
+
+
 def _spin_box(word: str, picked: SignalInstance) -> QSpinBox:
     """Chooses one of several parts, or all of them at -1."""
     box = QSpinBox()
@@ -146,8 +172,8 @@ def _spin_box(word: str, picked: SignalInstance) -> QSpinBox:
     box.setRange(-1, -1)
     box.setValue(-1)
     box.setKeyboardTracking(False)
-    box.lineEdit().setTextMargins(6, 0, 0, 0)
-    box.setFixedWidth(116)
+    box.setProperty("compact", True)
+    box.lineEdit().setTextMargins(7, 0, 0, 0)
     box.setAccessibleName(word)
     box.setToolTip(f"Draw one {word.lower()} alone; ↑ ↓ or the wheel go through them")
     box.valueChanged.connect(picked)
@@ -155,8 +181,19 @@ def _spin_box(word: str, picked: SignalInstance) -> QSpinBox:
     return box
 
 
+def short_scheme(spelling: str) -> str:
+    """A spelling with the numbers of its clip to three digits."""
+
+    def rounded(found: re.Match[str]) -> str:
+        return f"clip={float(found[1]):.3g}..{float(found[2]):.3g}"
+
+    return re.sub(r"\bclip=([^:]+?)\.\.([^:]+)", rounded, spelling)
+
+
 def _show_choice(box: QSpinBox, count: int, chosen: int | None) -> None:
     box.setVisible(count > 0)
+    longest = max((f"{box.prefix()}{count - 1}", box.specialValueText()), key=len)
+    box.setFixedWidth(box.fontMetrics().horizontalAdvance(longest) + ARROWS)
     box.blockSignals(True)
     box.setMaximum(max(-1, count - 1))
     box.setValue(-1 if chosen is None else chosen)
@@ -174,9 +211,11 @@ def figures(view: DistributionView) -> str:
         text.decibels(view.sqnr_db, unit=True),
         f"{text.share(view.clipped)} clipped",
     ]
+    if view.sampled:
+        parts.append(f"on a sample of {text.count(view.sampled)} values")
     if view.levels.size:
         parts.append(f"{text.count(view.levels.size)} levels")
     if view.scale is not None:
         word = "scale" if view.block is None else "block scale"
         parts.append(f"{word} {text.significant(view.scale, 3)}")
-    return " · ".join(parts)
+    return DOT.join(parts)

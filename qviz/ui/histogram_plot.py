@@ -17,14 +17,18 @@ from qviz.ui import histogram_shape as shape
 from qviz.ui.clip_lines import ClipLines
 from qviz.ui.error_curve import ErrorCurve, has_curve
 from qviz.ui.grid_items import GridItems
+from qviz.ui.grid_lines import clip_by_hand
 from qviz.ui.histogram_series import LOG_FLOOR, Series
 from qviz.ui.palette import LIGHT, Palette, tint
 from qviz.ui.plot_axes import CountAxis, DecibelAxis, ValueAxis, style_axis
-from qviz.ui.range_lines import RangeLines
+from qviz.ui.range_lines import RangeLines, near
+from qviz.ui.range_marks import MOST_ROWS
 from qviz.ui.readout import Readout, read_out
 
 PADDING = 0.04  # of the value range, on both sides
-LOW_HEIGHT = 210  # pixels; below it there is one row of labels and no caption of the values
+LOW_HEIGHT = 240  # pixels; below it there is no caption of the values
+LEAST_HEIGHT = 130  # below it there is one row of labels
+NEAR_PIXELS = 4.0  # a line of a range method is named when the cursor is so near
 
 
 class HistogramPlot(QWidget):
@@ -32,6 +36,7 @@ class HistogramPlot(QWidget):
 
     dragged = Signal(float, float)
     released = Signal(float, float)
+    returned = Signal()  # a line was let go where it was taken
     range_picked = Signal(str)  # a range method
     drawn = Signal()  # what is drawn may have changed
 
@@ -109,6 +114,7 @@ class HistogramPlot(QWidget):
         self.canvas.sceneObj.sigMouseClicked.connect(self._clicked)
         self.ends.dragged.connect(self.dragged)
         self.ends.released.connect(self.released)
+        self.ends.returned.connect(self.returned)
 
     # what to draw
 
@@ -180,13 +186,14 @@ class HistogramPlot(QWidget):
         roomy = self.height() >= LOW_HEIGHT
         axis.setLabel(self._value_label)
         axis.showLabel(roomy)
-        axis.setHeight(38 if roomy else 22)
+        axis.setHeight(36 if roomy else 19)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """A low plot does with fewer words."""
         super().resizeEvent(event)
-        self.ranges.marks.set_rows(2 if self.height() >= LOW_HEIGHT else 1)
+        self.ranges.marks.set_most_rows(MOST_ROWS if self.height() >= LEAST_HEIGHT else 1)
         self._caption_values()
+        self._redraw()
 
     # the horizontal range
 
@@ -222,8 +229,7 @@ class HistogramPlot(QWidget):
             return
         self.canvas.getPlotItem().showAxis("right", self.shows_curve)
         self.readout.hide()
-        span = self.box.viewRange()[0]
-        left, right = span
+        left, right = span = tuple(self.box.viewRange()[0])
         pixels = max(1.0, float(self.box.width()))
         group = shape.bins_per_step(view, left, right, pixels)
         floor, top = self._draw_series(view, group, left, right, pixels)
@@ -233,14 +239,28 @@ class HistogramPlot(QWidget):
         else:
             self.grid.clear()
         if self.shows_curve:
-            clip = None if view.low is None else self.ends.clip()
-            self.curve.draw(view, clip, floor, top)
+            self.curve.draw(view, self._clip(view), floor, top)
         else:
             self.curve.clear()
         self.box.setYRange(floor, top, padding=0)
         frame = self.box.sceneBoundingRect()
-        self.ranges.draw(view, (left, right), frame, (floor, top), shown=self._overlay)
+        if self._overlay:
+            set_now = self.ends.held or clip_by_hand(view) is not None
+            hand = self.ends.clip() if set_now and view.low is not None else None
+            heights = (floor, top)
+            self.ranges.draw(view, span, frame, heights, hand, held=self.ends.held)
+        else:
+            self.ranges.clear()
         self.drawn.emit()
+
+    def _clip(self, view: DistributionView) -> tuple[float, float] | None:
+        """The range that the curve's dots stand at: the method's in use, else the clip lines'."""
+        if view.low is None:
+            return None
+        found = next((line for line in view.ranges if line.current), None)
+        if self.ends.held or found is None:
+            return self.ends.clip()
+        return found.low, found.high
 
     def _draw_series(
         self, view: DistributionView, group: int, left: float, right: float, pixels: float
@@ -254,29 +274,39 @@ class HistogramPlot(QWidget):
             self.float_series.draw_sticks(*places, floor)
             self.quantized_series.draw_sticks(*after, floor)
             return floor, top
+        if self._overlay and shape.is_coarse(view, left, right, pixels):
+            after = shape.quantized_sticks(view, group)
+            floor, top = self._heights(floats.heights, after[1])
+            self.float_series.draw_steps(floats, floor)
+            self.quantized_series.draw_sticks(*after, floor, thick=True)
+            return floor, top
         stairs = shape.NO_STEPS
         if self._overlay:
             stairs = shape.quantized_steps(view, group, left, right, pixels)
+        if self._counts_axis.log and floats.heights.size:
+            stairs = shape.seen(stairs, float(floats.edges[1] - floats.edges[0]))
         floor, top = self._heights(floats.heights, stairs.heights)
         self.float_series.draw_steps(floats, floor)
         self.quantized_series.draw_steps(stairs, floor)
         return floor, top
 
     def _heights(self, floats: shape.Floats, quantized: shape.Floats) -> tuple[float, float]:
-        tallest = float(floats.max(initial=1.0))
-        if quantized.size:
-            # One level may hold the mass of many bins: let it rise above, but not flatten the rest.
-            tallest = max(tallest, min(float(quantized.max()), 2.5 * tallest))
+        tallest, highest = float(floats.max(initial=1.0)), float(quantized.max(initial=0.0))
         if self._counts_axis.log:
+            tallest = max(tallest, highest)
             return LOG_FLOOR, LOG_FLOOR + 1.06 * (math.log10(max(tallest, 2.0)) - LOG_FLOOR)
-        return 0.0, 1.06 * tallest
+        # One level may hold the mass of many bins: let it rise above, but not flatten the rest.
+        return 0.0, 1.06 * max(tallest, min(highest, 2.5 * tallest))
 
     def _words_at(self, value: float) -> str:
         view = self._view
         hovered = any(line.mouseHovering for line in self.clips) or self.ends.held
         if view is None or view.counts.size == 0 or hovered:
             return ""
-        return read_out(view if self._overlay else shape.without_grid(view), self._steps, value)
+        if not self._overlay:
+            return read_out(shape.without_grid(view), self._steps, value)
+        within = NEAR_PIXELS * float(self.box.viewPixelSize()[0])
+        return read_out(view, self._steps, value, near(view, value, within))
 
 
 def _place(view: DistributionView) -> tuple[str, int | None, int | None]:

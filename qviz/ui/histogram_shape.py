@@ -16,6 +16,9 @@ BIN_PIXELS = 2.0  # a drawn bin of the float histogram is at least this wide
 CELL_PIXELS = 3.0  # a drawn step of the quantized histogram
 REACH = 0.3  # of the values' extent: the grid is shown so far beyond them
 FAR = 3.0  # a grid that ends farther out than this does not widen the plot at all
+STICK_PIXELS = 6.0  # levels this far apart are drawn one by one …
+STICK_PART = 0.85  # … where they are over this part of the grid
+LEAST = 0.5  # of a value that a level holds, where a bin is shared by several
 FEW = 256  # so many values are drawn as sticks, one for every bin that holds any
 
 
@@ -85,6 +88,26 @@ def quantized_steps(
     return Steps(steps.edges, steps.heights * (_bin_width(view) * group) / widths)
 
 
+def seen(steps: Steps, width: float) -> Steps:
+    """The steps, those that hold half a value or more at least 1 high.
+
+    `width` is that of the bins that the heights compare with. On a logarithmic axis a value that
+    is spread over a wide cell would otherwise lie below the axis.
+    """
+    holds = steps.heights * np.diff(steps.edges) >= 0.5 * width
+    return Steps(steps.edges, np.where(holds, np.maximum(steps.heights, 1.0), steps.heights))
+
+
+def is_coarse(view: DistributionView, left: float, right: float, pixels: float) -> bool:
+    """Whether the levels between left and right have room to be drawn one by one."""
+    levels = view.levels
+    if view.quantized_counts is None or levels.size < 2 or right <= left:
+        return False
+    gaps = np.diff(np.clip(levels, left, right))
+    wide = gaps >= STICK_PIXELS * (right - left) / pixels
+    return bool(gaps[wide].sum() >= STICK_PART * gaps.sum())
+
+
 def without_grid(view: DistributionView) -> DistributionView:
     """The float values alone."""
     nothing = np.zeros(0)
@@ -110,10 +133,10 @@ def quantized_sticks(view: DistributionView, group: int) -> tuple[Floats, Floats
     bounds = cell_bounds(view) if levels.size > 1 else np.zeros(0)
     if levels.size > 1 and not _drawn_in_place(view, bounds):
         mass = _mass_per_cell(view, bounds)
-        return levels[mass > 0], mass[mass > 0]
+        return levels[mass >= LEAST], mass[mass >= LEAST]
     if 1 < levels.size <= counts.size:
         mass = _mass_per_level(view.edges, counts, levels)
-        return levels[mass > 0], mass[mass > 0]
+        return levels[mass >= LEAST], mass[mass >= LEAST]
     return _sticks(_joined(view.edges, counts, group))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from PySide6.QtCore import (
     QEvent,
@@ -50,9 +50,9 @@ class LayerDelegate(QStyledItemDelegate):
     withdrawn = Signal(str)  # the complaint about an edit that is given up or put right
 
     def __init__(
-        self, parent: QObject, completions: Callable[[Role], tuple[str, ...]], apply: Apply
+        self, parent: QObject, completions: Callable[[Role, str], tuple[str, ...]], apply: Apply
     ) -> None:
-        """`completions` gives the spellings for a role; `apply` makes the edit."""
+        """`completions` gives the spellings for a role and what is typed; `apply` edits."""
         super().__init__(parent)
         self._completions = completions
         self._apply = apply
@@ -216,8 +216,7 @@ class LayerDelegate(QStyledItemDelegate):
         self._edited = _row(index).name
         self._role = SCHEME_COLUMNS[Column(index.column())]
         self._start = ""
-        words = self._completions(self._role)
-        offered = QStringListModel(next_parts(words, ""), editor)
+        offered = QStringListModel(self._completions(self._role, ""), editor)
         completer = QCompleter(offered, editor)
         completer.setCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
         completer.setFilterMode(Qt.MatchFlag.MatchContains)
@@ -229,7 +228,9 @@ class LayerDelegate(QStyledItemDelegate):
         completer.setPopup(popup)
         popup.installEventFilter(self)  # after the completer's own, so asked before it
         editor.setCompleter(completer)
-        editor.textEdited.connect(lambda text: offered.setStringList(next_parts(words, text)))
+        editor.textEdited.connect(
+            lambda text: offered.setStringList(self._completions(self._role, text))
+        )
         editor.textChanged.connect(lambda: _mark(editor, ""))
         return editor
 
@@ -297,23 +298,6 @@ class LayerDelegate(QStyledItemDelegate):
         if self._complaint:
             self.withdrawn.emit(self._complaint)
             self._complaint = ""
-
-
-def next_parts(spellings: Sequence[str], typed: str) -> list[str]:
-    """Spellings that contain what is typed, as far as its own part: `int4:` offers `int4:mse`.
-
-    A whole spelling offers the parts that can follow it. Where no part has it, any spelling does.
-    """
-    text = typed.strip().lower()
-    found = [spelling for spelling in spellings if text in spelling and spelling != text]
-    found.sort(key=lambda spelling: not spelling.startswith(text))
-    whole = text in spellings
-    begun = text + ":" if whole else text
-    longer = [spelling for spelling in found if spelling.startswith(begun)]
-    if ":" in begun and (longer or (whole and ":" in text)):
-        found = longer
-    near = [spelling for spelling in found if spelling.count(":") <= begun.count(":")]
-    return near or found
 
 
 def _row(index: Index) -> LayerRow:

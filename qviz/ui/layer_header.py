@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from functools import partial
 
-from PySide6.QtCore import QPointF, QRect, Qt
+from PySide6.QtCore import QPointF, QRect, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPen, QPolygonF
 from PySide6.QtWidgets import QHeaderView, QMenu, QWidget
 
 from qviz.ui.fonts import ui_font
 from qviz.ui.palette import LIGHT, Palette
 
-PADDING = 6
+PADDING = 6  # left and right of a title, as in the cells
 
 
 class LayerHeader(QHeaderView):
     """Paints its own sections, so that title and caret fit narrow columns."""
+
+    column_chosen = Signal(int)  # shown or hidden by its menu
 
     def __init__(self, parent: QWidget) -> None:
         """A horizontal header that can be clicked to sort and dragged to resize."""
@@ -52,6 +54,7 @@ class LayerHeader(QHeaderView):
 
     def _show_column(self, column: int, shown: bool) -> None:
         self.setSectionHidden(column, not shown)
+        self.column_chosen.emit(column)
 
     def paintSection(self, painter: QPainter, rect: QRect, section: int) -> None:
         """Title, aligned as the column's cells, and a caret when it sorts."""

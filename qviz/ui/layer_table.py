@@ -13,31 +13,34 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QKeyEvent
+from PySide6.QtGui import QContextMenuEvent, QFontMetrics, QGuiApplication, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QMenu, QTableView
 
 from qviz.app.session import Session
 from qviz.app.views import LayerRow, Role
 from qviz.errors import QvizError
+from qviz.ui.fonts import ui_font
 from qviz.ui.layer_delegates import LayerDelegate
-from qviz.ui.layer_header import LayerHeader
+from qviz.ui.layer_header import PADDING, LayerHeader
 from qviz.ui.layer_model import HEADS, SCHEME_COLUMNS, Column, LayerModel, cell_of, role_of
 from qviz.ui.palette import Palette
 
 ROW_HEIGHT = 28
 WIDTHS: dict[Column, int] = {
-    Column.INDEX: 36,
+    Column.INDEX: 34,
     Column.OP: 54,
     Column.SHAPE: 84,
     Column.PARAMETERS: 52,
-    Column.WEIGHT: 104,
-    Column.INPUT: 78,
-    Column.WEIGHT_SQNR: 60,
-    Column.INPUT_SQNR: 60,
-    Column.LOCAL: 48,
-    Column.ACCUMULATED: 54,
-    Column.SIZE: 56,
+    Column.WEIGHT: 92,
+    Column.INPUT: 68,
+    Column.WEIGHT_SQNR: 58,
+    Column.INPUT_SQNR: 56,
+    Column.LOCAL: 46,
+    Column.ACCUMULATED: 50,
+    Column.SIZE: 52,
 }
+OP_WIDTHS = (46, 110)  # the column is as wide as the longest operator, within these
+NAME_ROOM = 260  # pixels for which a long name may drive the operators out
 HIDDEN = (Column.SHAPE, Column.PARAMETERS)  # until the header's menu shows it
 MENU_BITS = (8, 6, 5, 4, 3, 2)
 ROLE_WORDS: dict[Role, str] = {"weight": "weights", "input": "input activations"}
@@ -55,6 +58,7 @@ class LayerTable(QTableView):
         """Empty until `refresh`."""
         super().__init__()
         self._session = session
+        self.op_chosen = False  # the user has shown or hidden the operators
         self._reached = ""  # the layer that [ or ] went to, until a row changes
         self.layers = LayerModel(self)
         self.delegate = LayerDelegate(self, session.completions, self.apply_scheme)
@@ -64,6 +68,7 @@ class LayerTable(QTableView):
         self.setModel(self.layers)
         self.setItemDelegate(self.delegate)
         self._set_up()
+        self.header.column_chosen.connect(self._column_chosen)
         self.header.sortIndicatorChanged.connect(self.layers.sort)
         self.header.setSortIndicator(Column.INDEX, Qt.SortOrder.AscendingOrder)
         self.layers.dataChanged.connect(self._forget_walk)
@@ -111,6 +116,34 @@ class LayerTable(QTableView):
         column = max(0, self.currentIndex().column())
         if self.layers.show_rows(self._session.rows()):
             self._select(names or set(), current.name if current else "", column)
+            self._share_room()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Names and operators share what the other columns leave."""
+        super().resizeEvent(event)
+        self._share_room()
+
+    def _share_room(self) -> None:
+        """Operators are shown whole, or not at all where the names need their room."""
+        metrics = QFontMetrics(ui_font(12))
+        rows = self._session.rows()
+        least, most = OP_WIDTHS
+        widest = max((metrics.horizontalAdvance(op) for op in {row.op for row in rows}), default=0)
+        own = min(most, max(least, widest + 2 * PADDING + 1))
+        self.header.resizeSection(Column.OP, own)
+        if self.op_chosen:
+            return
+        longest = max((row.name for row in rows), key=len, default="")
+        wanted = min(NAME_ROOM, metrics.horizontalAdvance(longest) + 2 * PADDING)
+        others = (c for c in Column if c not in (Column.NAME, Column.OP))
+        taken = sum(self.header.sectionSize(column) for column in others)
+        room = self.viewport().width() - taken
+        self.header.setSectionHidden(Column.OP, room < wanted + own)
+
+    def _column_chosen(self, column: int) -> None:
+        if column == Column.OP:
+            self.op_chosen = True
+            self._share_room()
 
     def set_filter(self, pattern: str) -> None:
         """Show matching layers only. Raises re.error for a bad expression."""

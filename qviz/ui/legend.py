@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from PySide6.QtCore import QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from qviz.ui.fonts import ui_font
@@ -15,6 +15,7 @@ from qviz.ui.palette import LIGHT, Palette, tint
 SWATCH = 14
 GAP = 5  # between a swatch and its word
 APART = 11  # between entries
+LINE = 18
 WORDS = {
     "float": "float",
     "quantized": "quantized",
@@ -34,7 +35,7 @@ class Parts:
 
 
 class Legend(QWidget):
-    """A swatch and a word for each thing drawn; those that have no room are in the tooltip."""
+    """A swatch and a word for each thing drawn; the tooltip says more of each."""
 
     def __init__(self) -> None:
         """Colors come with `set_palette`."""
@@ -42,7 +43,10 @@ class Legend(QWidget):
         self._palette = LIGHT
         self._parts = Parts()
         self._entries: tuple[Part, ...] = ()
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
+        self.setFont(ui_font(12))
         self.show_parts(Parts())
 
     def show_parts(self, parts: Parts) -> None:
@@ -65,43 +69,55 @@ class Legend(QWidget):
         self.update()
 
     def sizeHint(self) -> QSize:
-        """Room for every entry."""
-        return QSize(sum(self._widths()) + APART * (len(self._entries) - 1), 18)
+        """Room for every entry in one line."""
+        return QSize(sum(self._widths()) + APART * (len(self._entries) - 1), LINE)
 
     def minimumSizeHint(self) -> QSize:
-        """Room for the two histograms."""
-        return QSize(sum(self._widths()[:2]) + APART * (len(self._entries[:2]) - 1), 18)
+        """Room for the widest entry alone."""
+        return QSize(max(self._widths()), LINE)
 
-    def shown(self) -> tuple[Part, ...]:
-        """The entries that there is room for."""
-        fitting = list(self._entries)
-        while len(fitting) > 1 and self._room(len(fitting)) > self.width():
-            fitting.pop()
-        return tuple(fitting)
+    def hasHeightForWidth(self) -> bool:
+        """What has no room beside the rest goes into a line below."""
+        return True
 
-    def _room(self, entries: int) -> int:
-        return sum(self._widths()[:entries]) + APART * (entries - 1)
+    def heightForWidth(self, width: int) -> int:
+        """As high as its lines."""
+        return LINE * len(self.lines(width))
+
+    def lines(self, width: int) -> list[list[Part]]:
+        """The entries, line by line."""
+        lines: list[list[Part]] = [[]]
+        left = 0
+        for part, own in zip(self._entries, self._widths(), strict=True):
+            if lines[-1] and left + own > width:
+                lines.append([])
+                left = 0
+            lines[-1].append(part)
+            left += own + APART
+        return lines
 
     def _widths(self) -> list[int]:
-        metrics = QFontMetrics(ui_font(12))
-        return [SWATCH + GAP + metrics.horizontalAdvance(WORDS[p]) + 1 for p in self._entries]
+        return [self._width(part) for part in self._entries]
+
+    def _width(self, part: Part) -> int:
+        return SWATCH + GAP + self.fontMetrics().horizontalAdvance(WORDS[part]) + 1
 
     def paintEvent(self, _event: QPaintEvent) -> None:
-        """Draw the entries at the right end."""
+        """Draw the entries from the left."""
         painter = QPainter(self)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setFont(ui_font(12))
-        shown = self.shown()
-        x = float(self.width() - self._room(len(shown)))
-        for part, width in zip(shown, self._widths(), strict=False):
-            self._swatch(painter, part, x)
-            painter.setPen(QColor(self._palette.text_soft))
-            room = QRectF(x + SWATCH + GAP, 0, width, self.height())
-            painter.drawText(room, Qt.AlignmentFlag.AlignVCenter, WORDS[part])
-            x += width + APART
+        for number, line in enumerate(self.lines(self.width())):
+            x, top = 0.0, float(number * LINE)
+            for part in line:
+                self._swatch(painter, part, x, top + LINE / 2)
+                painter.setPen(QColor(self._palette.text_soft))
+                width = self._width(part)
+                room = QRectF(x + SWATCH + GAP, top, width, LINE)
+                painter.drawText(room, Qt.AlignmentFlag.AlignVCenter, WORDS[part])
+                x += width + APART
 
-    def _swatch(self, painter: QPainter, part: Part, x: float) -> None:
-        colors, middle = self._palette, self.height() / 2
+    def _swatch(self, painter: QPainter, part: Part, x: float, middle: float) -> None:
+        colors = self._palette
         if part == "curve":
             painter.setPen(QPen(QColor(colors.curve), 1.8))
             painter.drawLine(round(x), round(middle), round(x + SWATCH), round(middle))

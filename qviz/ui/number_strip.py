@@ -31,6 +31,12 @@ PART_WORDS: dict[str, tuple[str, str]] = {
     "all": ("All", "Every sample but those for calibration"),
     "confirm": ("Confirm", "Kept aside: look at them once, when the plan is final"),
 }
+METRIC_TIPS: dict[str, str] = {
+    "top-1": "Share of the samples whose most likely class is the label",
+    "agreement with float": "Share of all answers that are the float model's; a sample with "
+    "several positions gives one answer at each",
+    "output SQNR": "10·log10(Σy² / Σ(y−ŷ)²) over the outputs of the float and the quantized model",
+}
 
 
 class NumberStrip(QFrame):
@@ -150,6 +156,9 @@ class NumberStrip(QFrame):
 
     def _show_accuracy(self, strip: Strip) -> None:
         metric = strip.metric or "Accuracy"
+        meaning = METRIC_TIPS.get(strip.metric, "")
+        for widget in (self.caption, self.float_number, self.number):
+            widget.setToolTip(meaning)
         self.caption.setText(f"{metric[:1].upper()}{metric[1:]}: float and quantized")
         digits = _digits(strip)
         unit = strip.unit if strip.float_value is not None else ""
@@ -183,6 +192,7 @@ class NumberStrip(QFrame):
     def _show_change(self, strip: Strip) -> None:
         stale = strip.stale
         change = _change(strip)
+        self.change.setToolTip("The quantized model's number minus the float model's")
         if change is None:
             self.change.icon.hide()
             self.change.show_figure(text.NONE, "", "points", "faint")
@@ -196,14 +206,16 @@ class NumberStrip(QFrame):
         if strip.flips is None:
             self.flips.show_figure(text.NONE, "", "changed answers", "faint")
             return
-        part = text.share(strip.flips / strip.samples) if strip.samples else ""
-        below = f"{part} changed"
+        seen = text.count(strip.samples)
+        below = f"of {seen} samples"
         if strip.kl is not None:
-            below = f"{part}  ·  KL {text.significant(strip.kl, 2)}"
+            below = f"of {seen}  ·  KL {text.significant(strip.kl, 2)} nats"
         self.flips.show_figure(text.count(strip.flips), "", below, "faint" if stale else "")
+        part = f"{text.share(strip.flips / strip.samples)} of them. " if strip.samples else ""
         self.flips.setToolTip(
-            "Samples whose answer differs from the float model's. KL: how far the output "
-            "distributions are from the float model's, in nats per sample"
+            f"Samples with any answer that differs from the float model's: {part}\n"
+            "KL: how far the output distributions are from the float model's, the mean over the "
+            "samples in nats"
         )
 
     def _show_cost(self, strip: Strip) -> None:
@@ -211,7 +223,10 @@ class NumberStrip(QFrame):
             value, unit = text.size(strip.bytes_quantized).split(" ")
             smaller = text.ratio(strip.bytes_float, strip.bytes_quantized)
             self.size_figure.show_figure(value, unit, f"{smaller} smaller")
-            self.size_figure.setToolTip(f"{text.size(strip.bytes_float)} in float")
+            in_float = text.size(strip.bytes_float)
+            self.size_figure.setToolTip(
+                f"Bytes of the parameters with their scales; {in_float} in float"
+            )
         else:
             self.size_figure.show_figure(text.NONE, "", "", "faint")
         if strip.bops_float and strip.bops_quantized is not None:

@@ -15,6 +15,10 @@ from qviz.ui.palette import Palette
 Ticks = list[tuple[float, list[float]]]
 
 FEW_DECADES = 1.4
+DIGIT = 6.4  # pixels of one character of a tick's label
+APART = 16.0  # pixels between labels
+CLOSE = 5.0  # the same where there would be fewer than three otherwise
+MOST_TICKS = 9
 
 
 def style_axis(axis: pg.AxisItem, palette: Palette) -> None:
@@ -62,16 +66,12 @@ class ValueAxis(pg.AxisItem):
         super().__init__("bottom")
 
     def tickValues(self, low: float, high: float, size: float) -> Ticks:
-        """At most about one tick every 50 pixels."""
-        return _major_ticks(low, high, max(2, int(size / 50)), whole=False)
+        """As many ticks as their labels have room for, three or more where that is possible."""
+        return _fitting_ticks(low, high, size)
 
     def tickStrings(self, values: list[float], _scale: float, spacing: float) -> list[str]:
         """As many digits as the spacing needs, with a real minus sign."""
-        digits = max(0, -math.floor(math.log10(spacing) + 1e-9)) if spacing > 0 else 0
-        largest = max((abs(v) for v in values), default=0.0)
-        if digits > 5 or largest >= 1e5:
-            return [f"{v:.3g}".replace("-", MINUS) for v in values]
-        return [f"{v + 0.0:.{digits}f}".replace("-", MINUS) for v in values]
+        return _labels(values, spacing)
 
 
 class DecibelAxis(pg.AxisItem):
@@ -118,8 +118,58 @@ def _major_ticks(low: float, high: float, wanted: int, *, whole: bool) -> Ticks:
     step = next((unit * m for m in (1, 2, 5) if unit * m >= raw), unit * 10)
     if whole:
         step = max(1.0, step)
-    first, last = math.ceil(low / step), math.floor(high / step)
-    return [(step, [i * step for i in range(first, last + 1)])]
+    return [(step, _multiples(low, high, step))]
+
+
+def _fitting_ticks(low: float, high: float, size: float) -> Ticks:
+    """The finest round step whose labels stand apart; closer together where that gives three."""
+    span = high - low
+    if not math.isfinite(span) or span <= 0 or size <= 0:
+        return []
+    found: Ticks = []
+    for apart in (APART, CLOSE):
+        found = _ticks_apart(low, high, size, apart) or found
+        if found and len(found[0][1]) >= 3:
+            break
+    return found
+
+
+def _ticks_apart(low: float, high: float, size: float, apart: float) -> Ticks:
+    span = high - low
+    start = math.floor(math.log10(span / MOST_TICKS))
+    for step in (m * 10.0**power for power in range(start, start + 4) for m in (1, 2, 2.5, 5)):
+        values = _multiples(low, high, step)
+        if len(values) > MOST_TICKS:
+            continue
+        widest = max((len(words) for words in _labels(values, step)), default=1)
+        if step / span * size >= widest * DIGIT + apart:
+            return [(step, values)]
+    return []
+
+
+def _multiples(low: float, high: float, step: float) -> list[float]:
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [i * step for i in range(first, last + 1)]
+
+
+def _labels(values: list[float], spacing: float) -> list[str]:
+    """Values that are `spacing` apart, with just the digits that tell them apart."""
+    if spacing <= 0:
+        return [f"{v:g}".replace("-", MINUS) for v in values]
+    digits = _digits(spacing)
+    largest = max((abs(v) for v in values), default=0.0)
+    if digits <= 5 and largest < 1e5:
+        return [f"{v + 0.0:.{digits}f}".replace("-", MINUS) for v in values]
+    power = math.floor(math.log10(max(largest, spacing)) + 1e-9)
+    unit = 10.0**power
+    digits = _digits(spacing / unit)
+    shown = [f"{v / unit + 0.0:.{digits}f}e{power}" if v else "0" for v in values]
+    return [words.replace("-", MINUS) for words in shown]
+
+
+def _digits(spacing: float) -> int:
+    """How many decimals tell the multiples of `spacing` exactly."""
+    return next((d for d in range(12) if math.isclose(spacing, round(spacing, d))), 12)
 
 
 def _short(value: float) -> str:

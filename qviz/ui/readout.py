@@ -2,37 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, Qt
 from PySide6.QtWidgets import QLabel
 
-from qviz.app.views import DistributionView
+from qviz.app.views import DistributionView, RangeLine
 from qviz.ui import number_format as text
 from qviz.ui.fonts import ui_font
-from qviz.ui.grid_lines import level_of
+from qviz.ui.grid_lines import counted_within, level_of
 from qviz.ui.histogram_shape import Steps
 
 APART = 14  # pixels between the cursor and the words
 
 
-def read_out(view: DistributionView, steps: Steps, value: float) -> str:
-    """The value, the level it becomes with its error, and how many values are in its drawn bin."""
+def read_out(
+    view: DistributionView, steps: Steps, value: float, methods: Sequence[RangeLine] = ()
+) -> str:
+    """The value, the level it becomes with its error, and how many values are in its drawn bin.
+
+    Then the range `methods` whose lines stand there.
+    """
     lines = [f"{text.significant(value, 3)}"]
     level = level_of(view, value)
     if level is not None:
         error = text.significant(level - value, 2)
         sign = "" if level <= value else "+"
-        clipped = view.low is not None and view.high is not None and _outside(view, value)
+        low, high = counted_within(view)
+        clipped = not low <= value <= high
         lines[0] += f" → {text.significant(level, 3)}" + (" (clipped)" if clipped else "")
         lines.append(f"error {sign}{error}")
     lines.append(_in_bin(steps, value))
+    lines += [f"{line.label}: {text.decibels(line.sqnr_db, unit=True)}" for line in methods]
     return "\n".join(lines)
-
-
-def _outside(view: DistributionView, value: float) -> bool:
-    return not (view.low or 0.0) <= value <= (view.high or 0.0)
 
 
 def _in_bin(steps: Steps, value: float) -> str:

@@ -114,6 +114,7 @@ QLineEdit:focus, QComboBox:focus, QSpinBox:focus, QDoubleSpinBox:focus {{
 QLineEdit[invalid="true"] {{ border: 1px solid {p.bad}; }}
 QLineEdit:disabled, QComboBox:disabled, QSpinBox:disabled, QDoubleSpinBox:disabled {{
   color: {p.text_disabled}; }}
+QComboBox[compact="true"], QSpinBox[compact="true"] {{ padding: 1px 4px 1px 8px; }}
 QLineEdit#cell {{ border-radius: 0px; padding: 0px 5px; background: {p.card};
   border: 2px solid {p.accent}; }}
 QLineEdit#cell[invalid="true"] {{ border: 2px solid {p.bad}; }}

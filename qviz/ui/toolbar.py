@@ -85,11 +85,15 @@ class Toolbar(QToolBar):
         return button
 
     def preset_menu(self, session: Session, menu: QMenu) -> QMenu:
-        """Fill `menu` with the presets."""
+        """Fill `menu` with the presets; each says in its tooltip what it sets."""
         menu.setFont(ui_font(13))
-        for name in session.presets():
-            menu.addAction(name).triggered.connect(
-                lambda _=False, preset=name: self.preset_picked.emit(preset)
+        menu.setToolTipsVisible(True)
+        for preset in session.presets():
+            action = menu.addAction(preset.label)
+            action.setToolTip(preset.tip)
+            action.setStatusTip(preset.tip)
+            action.triggered.connect(
+                lambda _=False, name=preset.value: self.preset_picked.emit(name)
             )
         return menu
 

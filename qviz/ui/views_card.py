@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QEnterEvent, QMouseEvent, QPainter, QPaintEvent
-from PySide6.QtWidgets import QFrame, QStackedWidget, QTabBar, QVBoxLayout
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QSizePolicy,
+    QStackedWidget,
+    QTabBar,
+    QVBoxLayout,
+    QWidget,
+)
 
 from qviz.ui.fonts import ui_font
 from qviz.ui.palette import LIGHT, Palette
 from qviz.ui.parts import Card
 
-TAB_HEIGHT = 42
+TAB_HEIGHT = 37
 TAB_GAP = 9  # on both sides of a tab's text
 UNDERLINE = 2
 
@@ -109,19 +117,29 @@ class ViewsCard(QFrame):
         column = QVBoxLayout(self)
         column.setContentsMargins(1, 1, 1, 1)
         column.setSpacing(0)
-        top = QVBoxLayout()
-        top.setContentsMargins(14 - TAB_GAP, 2, 8, 0)
+        self._tools = QStackedWidget()
+        self._tools.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
+        top = QHBoxLayout()
+        top.setContentsMargins(14 - TAB_GAP, 0, 8, 0)
         top.addWidget(self.tabs)
+        top.addStretch(1)
+        top.addWidget(self._tools)
         column.addLayout(top)
         column.addWidget(line)
         column.addWidget(self._pages, 1)
         self.tabs.currentChanged.connect(self._show)
 
-    def add_view(self, name: str, title: str, tip: str, view: Card) -> None:
-        """A card becomes a page: its tab is its title and this card its frame."""
+    def add_view(
+        self, name: str, title: str, tip: str, view: Card, tools: QWidget | None = None
+    ) -> None:
+        """A card becomes a page: its tab is its title and this card its frame.
+
+        Its `tools` stand beside the tabs while it is shown.
+        """
         view.setObjectName("page")
         view.title.hide()
-        view.header.setContentsMargins(14, 6, 8, 6)
+        view.header.setContentsMargins(14, 3, 8, 3)
+        self._tools.addWidget(tools or QWidget())
         self._names.append(name)
         self._pages.addWidget(view)
         self.tabs.setTabToolTip(self.tabs.addTab(title), tip)
@@ -141,5 +159,6 @@ class ViewsCard(QFrame):
 
     def _show(self, index: int) -> None:
         self._pages.setCurrentIndex(index)
+        self._tools.setCurrentIndex(index)
         if 0 <= index < len(self._names):
             self.shown_changed.emit(self._names[index])

@@ -14,8 +14,9 @@ from qviz.ui.fonts import ui_font
 from qviz.ui.painted_button import PaintedButton, one_tab_stop, step_focus
 from qviz.ui.palette import LIGHT, Palette, tint
 
-HEIGHT = 34
+HEIGHT = 31
 CAPTION = 30  # room for the two words before the bars
+EXACT_DB = 130.0  # a grid of 8 bits comes here only when it holds every value
 WIDEST = 72  # of one bar
 GAP = 3
 RADIUS = 4.0
@@ -56,8 +57,7 @@ class WidthsStrip(QWidget):
             self._take(len(bars))
         numeric = all(bar.label.isdecimal() for bar in bars)
         self._first_word = "bits" if numeric else "type"
-        finite = [bar.sqnr_db for bar in bars if math.isfinite(bar.sqnr_db)]
-        best = max([*finite, 1.0])
+        best = max([bar.sqnr_db for bar in bars if bar.sqnr_db < EXACT_DB] + [1.0])
         for button, bar in zip(self.buttons, bars, strict=True):
             button.show_bar(bar, best)
         one_tab_stop(self.buttons)
@@ -97,7 +97,7 @@ class WidthButton(PaintedButton):
         super().__init__()
         self.format = ""
         self._label = ""
-        self._figure = ""
+        self._figures: tuple[str, ...] = ("",)
         self._part = 0.0
         self.setMaximumWidth(WIDEST)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
@@ -111,9 +111,9 @@ class WidthButton(PaintedButton):
         self.format = bar.format
         self.current = bar.current
         self._label = bar.label
-        self._figure = text.decibels(bar.sqnr_db)
-        self._part = 1.0 if math.isinf(bar.sqnr_db) else min(1.0, max(0.0, bar.sqnr_db / best))
-        tip = f"{bar.format}: {text.decibels(bar.sqnr_db, unit=True)}"
+        self._figures = spellings(bar.sqnr_db)
+        self._part = min(1.0, max(0.0, bar.sqnr_db / best))
+        tip = f"{bar.format}: {text.decibels(_told(bar.sqnr_db), unit=True)}"
         self.setToolTip(tip if bar.current else f"{tip}. Click to use it")
         self.setAccessibleName(f"{tip}, in use" if bar.current else tip)
         self.update()
@@ -137,15 +137,32 @@ class WidthButton(PaintedButton):
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.setPen(QPen(edge, 2.0 if self.hasFocus() else 1.0))
         painter.drawRoundedRect(room, RADIUS, RADIUS)
-        self._write(painter, QRectF(0, 2, self.width(), HEIGHT / 2 - 2), self._label, strong=True)
+        above = QRectF(0, 2, self.width(), HEIGHT / 2 - 2)
+        self._write(painter, above, (self._label,), strong=True)
         below = QRectF(0, HEIGHT / 2, self.width(), HEIGHT / 2 - 2)
-        self._write(painter, below, self._figure, strong=False)
+        self._write(painter, below, self._figures, strong=False)
 
-    def _write(self, painter: QPainter, room: QRectF, words: str, *, strong: bool) -> None:
+    def _write(
+        self, painter: QPainter, room: QRectF, words: tuple[str, ...], *, strong: bool
+    ) -> None:
+        """The first of the words that fits; a number is never cut."""
         font = ui_font(11, "semibold" if self.current else "medium" if strong else "regular")
         painter.setFont(font)
         painter.setPen(QColor(self.colors.text if strong else self.colors.text_soft))
-        shown = QFontMetrics(font).elidedText(
-            words, Qt.TextElideMode.ElideRight, int(room.width()) - 2
-        )
-        painter.drawText(room, Qt.AlignmentFlag.AlignCenter, shown)
+        metrics = QFontMetrics(font)
+        fitting = (each for each in words if metrics.horizontalAdvance(each) <= room.width() - 2)
+        painter.drawText(room, Qt.AlignmentFlag.AlignCenter, next(fitting, words[-1]))
+
+
+def _told(sqnr_db: float) -> float:
+    """Infinite where what is left of the error is no more than float32's own rounding."""
+    return math.inf if sqnr_db >= EXACT_DB else sqnr_db
+
+
+def spellings(sqnr_db: float) -> tuple[str, ...]:
+    """A figure, and shorter ones for where it does not fit."""
+    if math.isinf(_told(sqnr_db)):
+        return "exact", "∞"
+    if not math.isfinite(sqnr_db):
+        return (text.decibels(sqnr_db),)
+    return text.decibels(sqnr_db), f"{sqnr_db:.0f}".replace("-", text.MINUS)

@@ -19,7 +19,7 @@ from qviz.ui.settings import Settings
 from qviz.ui.views_card import ViewsCard
 
 GAP = 8
-BASE = (660, 340, 248)  # the widths of the three cards in a window of 1280 pixels
+BASE = (612, 396, 240)  # the widths of the three cards in a window of 1280 pixels
 GROWTH = (0.26, 0.66, 0.08)  # how they share what a wider window has more
 
 
@@ -39,7 +39,11 @@ class Workspace(QWidget):
         self.channels = ChannelsPane(session)
         self.views = ViewsCard()
         self.views.add_view(
-            "distribution", "Distribution", "The values of the layer's slots", self.distribution
+            "distribution",
+            "Distribution",
+            "The values of the layer's slots",
+            self.distribution,
+            self.distribution.tools,
         )
         self.views.add_view(
             "channels", "Channels", "Range and error of every channel", self.channels
@@ -135,6 +139,7 @@ class Workspace(QWidget):
             settings.set_state("cards", self.splitter.saveState())
         settings.set_state("histograms", self.distribution.splitter.saveState())
         settings.set_state("columns", self.table.header.saveState())
+        settings.set_flag("operators_chosen", self.table.op_chosen)
 
     def restore(self, settings: Settings) -> None:
         """Take the sizes and the view of last time."""
@@ -148,3 +153,4 @@ class Workspace(QWidget):
             if state is not None:
                 part.restoreState(state)
                 self._sized = self._sized or part is self.splitter
+        self.table.op_chosen = settings.flag("operators_chosen", False)

@@ -125,12 +125,12 @@ def test_channels_have_the_errors_of_their_own_histograms(session: Session, spel
         assert alone.clipped == pytest.approx(view.clipped[channel], abs=1e-6)
 
 
-def test_channels_of_inputs_have_ranges_and_say_why_no_errors(session: Session) -> None:
+def test_channels_of_inputs_are_measured_on_the_sample_and_say_so(session: Session) -> None:
     view = session.channels(INPUT)
-    assert view.minimum.size == 64
-    assert view.sqnr_db.size == 0
-    assert "stream" in view.error_notice
-    assert "one channel" not in view.notice
+    assert view.minimum.size == view.sqnr_db.size == 64
+    assert "on a sample of" in view.error_source
+    assert view.error_notice == ""
+    assert session.channels(WEIGHT).error_source == ""
 
 
 def test_a_channel_far_above_the_others_is_an_outlier(session: Session) -> None:

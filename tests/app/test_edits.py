@@ -79,6 +79,8 @@ def test_fields_of_the_form(model: Model, field: str, value: str, expected: str)
         ("int8:full:channel", "symmetry", "sym", "int8:full:channel"),
         ("int8:channel:percentile=99.5", "granularity", "group", "int8:group=128"),
         ("int8:entropy:full", "granularity", "channel", "int8:full:channel"),
+        ("int8:average", "granularity", "channel", "int8:channel"),
+        ("dorefa-w4:minmax", "bits", "1", "dorefa-w1"),
         ("fp8-e4m3:group=64:mse", "format", "fp4-e2m1", "fp4-e2m1:group=64:mse"),
         ("kmeans4:density", "bits", "1", "kmeans1:density"),
         ("kmeans4:random=7", "seed", "11", "kmeans4:random=11"),
@@ -88,6 +90,9 @@ def test_fields_of_the_form(model: Model, field: str, value: str, expected: str)
         ("fp8-e4m3:group=32:mse", "family", "integer", "int8:group=32:mse"),
         ("int8:channel:mse", "family", "pot", "pot6:channel:mse"),
         ("float", "granularity", "tensor", "int8"),
+        ("nf4", "family", "pot", "pot4:channel"),
+        ("nf4:mse", "family", "integer", "int4:channel:mse"),
+        ("nf4:group=32", "family", "pot", "pot4:group=32"),
     ],
 )
 def test_an_edit_keeps_the_other_choices(
@@ -124,7 +129,7 @@ def test_a_later_rule_drops_the_overrides_it_speaks_of(model: Model) -> None:
 
 
 def test_refusals_say_why(model: Model) -> None:
-    with pytest.raises(QvizError, match="cannot leave the accumulator"):
+    with pytest.raises(QvizError, match="quantized per tensor"):
         edits.set_scheme(model, PLAN, ["fc1.input"], "uint8:channel")
     with pytest.raises(QvizError, match="no such slot"):
         edits.set_bits(model, PLAN, ["fc9.weight"], 4)
@@ -134,6 +139,40 @@ def test_refusals_say_why(model: Model) -> None:
         edits.set_field(model, PLAN, ["fc1.weight"], "colour", "red")
     with pytest.raises(QvizError, match=r"Did you mean .*fc1\.weight"):
         edits.add_rule(model, PLAN, Rule("fc.weight", parse_scheme("int4")))
+
+
+@pytest.mark.parametrize("before", ["int8:stochastic=1", "kmeans4:random=1", "fp8-e4m3", "float"])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("bits", "x"), ("bits", "17"), ("bits", "-1"), ("bits", ""), ("family", "x"),
+        ("format", "x"), ("sign", "foo"), ("symmetry", "x"), ("code_range", "x"),
+        ("granularity", "x"), ("group", "7"), ("group", "x"), ("scales", "x"), ("range", "x"),
+        ("percentile", "x"), ("percentile", "nan"), ("clip", "a..b"), ("clip", "nan..1"),
+        ("clip", "0..0"), ("clip", "-inf..inf"), ("rounding", "x"), ("seed", "x"),
+        ("seed", "inf"), ("variant", "x"),
+    ],
+)  # fmt: skip
+def test_nonsense_in_a_field_is_refused_in_words(
+    model: Model, before: str, field: str, value: str
+) -> None:
+    plan = edits.set_scheme(model, PLAN, ["fc1.weight"], before)
+    with pytest.raises(QvizError):
+        edits.set_field(model, plan, ["fc1.weight"], field, value)
+
+
+@pytest.mark.parametrize("before", ["int8:stochastic=1", "kmeans4:random=1"])
+def test_a_seed_that_no_plan_could_be_read_back_with_is_refused(model: Model, before: str) -> None:
+    plan = edits.set_scheme(model, PLAN, ["fc1.weight"], before)
+    with pytest.raises(QvizError, match="not a seed"):
+        edits.set_field(model, plan, ["fc1.weight"], "seed", "99999999999")
+    plan = edits.set_field(model, plan, ["fc1.weight"], "seed", "-3")
+    assert _spelled(model, plan, "fc1.weight").endswith("=0")
+
+
+def test_a_typed_clip_is_widened_to_contain_zero(model: Model) -> None:
+    plan = edits.set_field(model, PLAN, ["fc1.input"], "clip", "0.25..3")
+    assert _spelled(model, plan, "fc1.input") == "uint8:clip=0..3"
 
 
 def test_slots_of_a_group_move_together(write_model: Callable[..., Path]) -> None:

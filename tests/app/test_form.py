@@ -7,14 +7,16 @@ from pathlib import Path
 import pytest
 
 from qviz.app import edits
+from qviz.app.completion import completions
 from qviz.app.document import DEFAULT_PLAN, Document, Findings
 from qviz.app.form import FAMILIES, empty_form, scheme_form
-from qviz.app.views import SchemeForm
+from qviz.app.views import Role, SchemeForm
 from qviz.errors import QvizError
 from qviz.model.model import Model
 from qviz.model.read_onnx import read_onnx
 from qviz.plan.plan import Plan
 from qviz.plan.resolve import schemes
+from qviz.quant.formats import FORMATS
 
 FIELDS: dict[str, tuple[str, ...]] = {
     "float": (),
@@ -91,7 +93,7 @@ def test_what_inputs_cannot_have_says_why(model: Model) -> None:
     fields = {field.name: field for field in _form(model, DEFAULT_PLAN, "fc1.input").fields}
     why = {c.value: c.reason for name in ("family", "granularity") for c in fields[name].choices}
     assert "weights only" in why["nf4"]
-    assert "accumulator" in why["channel"]
+    assert "per tensor" in why["channel"]
     assert not why["dorefa"]
 
 
@@ -108,6 +110,89 @@ def test_slots_that_differ_show_no_value_and_only_what_they_share(model: Model) 
     assert labels == ["2ⁿ⁻¹-1", "2ⁿ⁻¹-½", "2ⁿ⁻¹"]
     plan = edits.set_scheme(model, plan, ["fc1.weight"], "kmeans4")
     assert _shown(_form(model, plan, "fc1.weight", "fc2.weight")) == {"family": None}
+
+
+@pytest.mark.parametrize("role", ["weight", "input"])
+def test_a_cell_completes_to_what_the_form_offers_and_to_nothing_else(
+    model: Model, role: Role
+) -> None:
+    slot = f"fc1.{role}"
+    for row in FORMATS.values():
+        if role not in row.roles or row.name == "float":
+            continue
+        offered = completions(role, f"{row.name}:")
+        words = {spelling.partition(":")[2] for spelling in offered}
+        for spelling in offered:
+            plan = edits.set_scheme(model, DEFAULT_PLAN, [slot], spelling)
+            for field in _form(model, plan, slot).fields:
+                reasons = {choice.value: choice.reason for choice in field.choices}
+                assert not reasons.get(field.value or "", ""), spelling
+        plan = edits.set_scheme(model, DEFAULT_PLAN, [slot], row.name)
+        for field in _form(model, plan, slot).fields:
+            if field.name in ("symmetry", "code_range", "granularity", "range", "variant"):
+                for choice in field.choices:
+                    if row.bits == 1 and choice.value == field.value == "asym":
+                        continue  # one bit has nothing else, so there is no word for it
+                    stems = {word.partition("=")[0] for word in words}
+                    assert (choice.value in stems) == (not choice.reason), (row.name, choice)
+
+
+@pytest.mark.parametrize(
+    ("role", "typed", "some", "none"),
+    [
+        ("weight", "int4:", "asym narrow full wide pow2 entropy group=16 group=256", "average"),
+        ("weight", "int4:", "round=away stochastic clip=-1..1 percentile=99.9", "channel:mse"),
+        ("weight", "int4:channel:", "mse asym", "entropy group=64 tensor"),
+        ("weight", "int4:e", "entropy", "mse"),
+        ("weight", "fp8:", "group=64 clip=-1..1", "average asym pow2"),
+        ("weight", "apot4:", "channel", "average"),
+        ("input", "uint8:", "average entropy pow2", "channel group=32 stochastic"),
+        ("input", "fp8-e4m3:", "average", "channel"),
+        ("weight", "int4:asym:", "pow2 mse", "narrow sym full:wide"),
+        ("weight", "kmeans4:", "random density", "mse"),
+    ],
+)
+def test_completion_offers_the_next_word(role: Role, typed: str, some: str, none: str) -> None:
+    done = typed.rpartition(":")[0]
+    offered = {spelling.removeprefix(done + ":") for spelling in completions(role, typed)}
+    assert set(some.split()) <= offered
+    assert not set(none.split()) & offered
+
+
+def test_completion_of_a_format_goes_on_with_longer_names_and_its_words() -> None:
+    assert completions("weight", "")[:4] == ("float", "int8", "int4", "int6")
+    assert completions("input", "")[1] == "uint8"
+    assert "nf4" not in completions("input", "")
+    begun = completions("weight", "int1")
+    assert begun[0] == "int16"
+    assert "int1:channel" in begun
+    assert completions("weight", "int8:what:") == ()
+    assert completions("weight", "mxfp4:") == ()
+
+
+def test_reasons_are_true_of_what_they_refuse(model: Model) -> None:
+    plan = edits.set_scheme(model, DEFAULT_PLAN, ["fc1.weight"], "pot4:group=64")
+    ranges = {f.name: f for f in _form(model, plan, "fc1.weight").fields}["range"].choices
+    why = {choice.value: choice.reason for choice in ranges}
+    assert "percentile" in why["percentile"]
+    assert "by hand" in why["clip"]
+    assert "sample by sample" in why["average"]
+    assert why["minmax"] == why["mse"] == ""
+    families = {c.value: c.reason for c in _form(model, plan, "fc1.input").fields[0].choices}
+    assert families["kmeans"] == "k-means codebook is for weights only"
+
+
+def test_types_are_named_alike(model: Model) -> None:
+    plan = edits.set_scheme(model, DEFAULT_PLAN, ["fc1.weight"], "mxint8")
+    types = {f.name: f for f in _form(model, plan, "fc1.weight").fields}["format"].choices
+    assert [choice.label for choice in types] == [
+        "MXFP4",
+        "MXFP6 E2M3",
+        "MXFP6 E3M2",
+        "MXFP8 E4M3",
+        "MXFP8 E5M2",
+        "MXINT8",
+    ]
 
 
 def test_nothing_selected_is_an_empty_form(model: Model) -> None:

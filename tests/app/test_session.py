@@ -15,8 +15,8 @@ from qviz.app.pipelines import measure_slot
 from qviz.app.session import Session
 from qviz.errors import QvizError
 from qviz.model.read_onnx import read_onnx
+from qviz.quant.measure import measure
 from qviz.quant.spelling import parse_scheme
-from qviz.quant.statistics import measure
 
 
 class Live:
@@ -254,7 +254,7 @@ def test_the_form_knows_mixed_values_and_reasons(live: Live, mlp: Path, mlp_samp
     assert fields["granularity"].value is None
     inputs = {field.name: field for field in live.session.form(["fc1.input"]).fields}
     channel = next(c for c in inputs["granularity"].choices if c.value == "channel")
-    assert "accumulator" in channel.reason
+    assert "per tensor" in channel.reason
 
 
 def test_plans_are_saved_and_read_back(mlp: Path, mlp_samples: Path, tmp_path: Path) -> None:
@@ -277,12 +277,82 @@ def test_presets_replace_the_plan_in_one_step(mlp: Path, mlp_samples: Path) -> N
     session = Session()
     session.open(mlp, mlp_samples)
     session.set_bits(["fc1.weight"], 2)
-    for name in session.presets():
-        session.apply_preset(name)
+    for preset in session.presets():
+        session.apply_preset(preset.value)
         assert session.plan.overrides == {}
+        assert preset.tip
     session.apply_preset("Float")
     assert session.evaluate().flips == 0
     assert session.document().undo_text != ""
+
+
+def test_presets_of_extremes_leave_the_ends_in_float(demo_model: Path) -> None:
+    session = Session()
+    session.open(demo_model)
+    for name in ("Ternary weights", "Binary weights", "DoReFa W1A2"):
+        session.apply_preset(name)
+        schemes = [row.weight.scheme for row in session.rows() if row.weight]
+        assert schemes[0] == schemes[-1] == "float"
+        assert "float" not in schemes[1:-1]
+        inputs = [row.input.scheme for row in session.rows() if row.input]
+        assert inputs[0] == inputs[-1] == "float"
+    session.apply_preset("FP8")
+    assert "float" not in [row.weight.scheme for row in session.rows() if row.weight]
+    with pytest.raises(QvizError, match="no such preset"):
+        session.apply_preset("W3A3")
+
+
+def test_a_preset_that_changes_nothing_says_so(mlp: Path) -> None:
+    session = Session()
+    session.open(mlp)
+    session.apply_preset("Ternary weights")
+    assert "this model has no other" in session.messages()[-1].text
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        "int8:aciq-gauss",
+        "int8:mse:full",
+        "int8:mse:wide",
+        "int8:percentile=99:asym",
+        "int8:aciq-laplace:pow2",
+        "fp8-e4m3:mse",
+        "pot4:mse",
+    ],
+)
+def test_a_range_by_hand_starts_from_the_present_one(demo_model: Path, spelling: str) -> None:
+    session = Session()
+    session.open(demo_model)
+    slot = "block3.pw.weight"
+    session.set_scheme([slot], spelling)
+    before = session.distribution(slot)
+    session.set_field([slot], "range", "clip")
+    after = session.distribution(slot)
+    assert ":clip=" in after.scheme
+    assert after.low == pytest.approx(before.low, rel=1e-4)
+    assert after.high == pytest.approx(before.high, rel=1e-4)
+    assert after.sqnr_db == pytest.approx(before.sqnr_db, abs=0.05)
+
+
+def test_a_range_by_hand_of_a_channel_of_zeros_is_that_of_the_others(demo_model: Path) -> None:
+    session = Session()
+    session.open(demo_model)
+    slot = "block3.pw.weight"
+    before = session.distribution(slot)
+    session.set_field([slot], "range", "clip")
+    after = session.distribution(slot)
+    assert after.high == pytest.approx(before.high, rel=1e-4)
+    assert after.sqnr_db == pytest.approx(before.sqnr_db, abs=0.01)
+
+
+def test_widths_beyond_float32_are_exact(demo_model: Path, demo_samples: Path) -> None:
+    session = Session()
+    session.open(demo_model, demo_samples)
+    bars = session.distribution("conv1.input").widths
+    assert bars
+    assert bars[-1].sqnr_db == float("inf")
+    assert all(bar.sqnr_db <= 130.0 for bar in bars[:-1])
 
 
 def test_nothing_open_is_said_plainly() -> None:

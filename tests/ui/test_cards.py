@@ -56,6 +56,21 @@ def test_a_running_evaluation_shows_its_interval_and_progress(
     assert not strip.badge.isVisible()
 
 
+def test_every_figure_says_what_it_counts(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = replace(
+        RUNNING, metric="agreement with float", samples=12, flips=2, kl=0.0123, bops_float=2e6
+    )
+    strip = strip_of(qtbot, monkeypatch, replace(told, bops_quantized=1e6))
+    assert strip.flips.note.text() == "of 12  ·  KL 0.012 nats"
+    assert "16.7 % of them" in strip.flips.toolTip()
+    assert "nats" in strip.flips.toolTip()
+    assert "several positions" in strip.number.toolTip()
+    for figure in (strip.change, strip.size_figure, strip.bops, strip.caption):
+        assert figure.toolTip()
+    strip = strip_of(qtbot, monkeypatch, replace(told, kl=None))
+    assert strip.flips.note.text() == "of 12 samples"
+
+
 def test_the_change_agrees_with_the_two_numbers_beside_it(
     qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -95,10 +95,10 @@ def pixel(canvas: ChannelCanvas, position: float) -> QPoint:
 
 
 def test_the_summary_says_how_far_apart_the_channels_are() -> None:
-    line = figures.summary(channels([0.5, 1.0, 50.0, 0.0]))
+    line = figures.summary(channels([0.5, 1.0, 50.0, 1e-9], dead=np.arange(4) == 3))
     assert line.split(figures.DOT) == [
         "4 channels",
-        "1 constant",
+        "1 dead",
         "range 1 … 100 (×100 apart)",
         "1 outlier",
         "worst SQNR 20.0 dB in channel 0",
@@ -110,6 +110,31 @@ def test_the_summary_leaves_out_what_is_not_known() -> None:
     exact = channels([1.0, 1.0], sqnr_db=np.full(2, math.inf))
     assert figures.summary(exact).endswith("every channel exact")
     assert figures.summary(channels([])) == ""
+
+
+def test_dead_channels_are_neither_the_worst_nor_the_narrowest() -> None:
+    gone = np.array([False, True, False, True])
+    view = channels([1.0, 1e-12, 2.0, 0.0], dead=gone, sqnr_db=np.array([40.0, 0.0, 30.0, 0.0]))
+    line = figures.summary(view)
+    assert "2 dead" in line
+    assert "range 2 … 4 (×2.0 apart)" in line
+    assert line.endswith("worst SQNR 30.0 dB in channel 2")
+    assert not (figures.worst(view, METRICS["sqnr"]) & gone).any()
+    assert "dead" in figures.readout(view, 1)
+    nothing = channels([0.0, 0.0], dead=np.ones(2, dtype=np.bool_), sqnr_db=np.full(2, math.inf))
+    assert figures.summary(nothing).startswith("2 channels  ·  2 dead")
+
+
+def test_a_constant_channel_is_not_dead() -> None:
+    view = channels([1.0, 2.0], minimum=np.array([1.0, -2.0]))
+    assert "1 constant  ·  range 4 … 4" in figures.summary(view)
+
+
+def test_the_readout_has_the_error_that_is_drawn() -> None:
+    view = channels([1.0], mse=np.array([1.25e-5]), cosine=np.array([0.99925]))
+    assert figures.readout(view, 0, "mse").endswith("MSE 1.25e−05")
+    assert figures.readout(view, 0, "cosine").endswith("cosine 0.99925")
+    assert figures.readout(view, 0, "sqnr") == figures.readout(view, 0)
 
 
 def test_a_channel_reads_as_a_line() -> None:
@@ -166,9 +191,20 @@ def test_every_error_puts_its_worst_channel_first() -> None:
         bias=np.array([0.1, -0.4, 0.2, 0.0]),
         rmse_steps=np.array([0.1, 0.2, 0.3, 0.9]),
         clipped=np.array([0.5, 0.0, 0.0, 0.0]),
+        mse=np.array([0.1, 0.4, 0.2, 0.0]),
+        cosine=np.array([0.9, 1.0, 0.99, 0.2]),
+        max_error=np.array([0.1, 0.2, 0.9, 0.0]),
     )
     first = {name: int(figures.order(view, "error", row)[0]) for name, row in METRICS.items()}
-    assert first == {"sqnr": 2, "bias": 1, "rmse": 3, "clipped": 0}
+    assert first == {
+        "sqnr": 2,
+        "mse": 1,
+        "cosine": 3,
+        "largest": 2,
+        "rmse": 3,
+        "bias": 1,
+        "clipped": 0,
+    }
     assert figures.order(view, "range", METRICS["sqnr"]).tolist() == [3, 2, 1, 0]
     assert figures.order(view, "index", METRICS["sqnr"]).tolist() == [0, 1, 2, 3]
 
@@ -182,6 +218,13 @@ def test_severity_runs_along_the_error_colors() -> None:
     row = METRICS["sqnr"]
     bad = figures.badness(channels([1.0] * 4, sqnr_db=np.array([60.0, 45.0, 25.0, 5.0])), row)
     assert figures.severity(row, bad).tolist() == [0.0, 0.0, 0.5, 1.0]
+
+
+def test_an_error_in_the_values_unit_is_colored_by_the_sqnr() -> None:
+    large = channels([1.0] * 20, sqnr_db=np.full(20, 45.0), mse=np.arange(20.0))
+    found = figures.tones(large, METRICS["mse"], 9)
+    assert found[19] == figures.RAMP
+    assert found[:10].tolist() == [figures.CALM] * 10
 
 
 def test_bars_of_exact_channels_are_higher_than_all_others() -> None:
@@ -271,6 +314,41 @@ def test_what_cannot_be_drawn_says_why(pane: ChannelsPane) -> None:
     assert "uniform step" in pane.plot.notice.text()
 
 
+def test_a_channel_without_a_grid_leaves_the_scale_alone(pane: ChannelsPane) -> None:
+    ends = np.array([0.1, np.nan, 0.2])
+    pane.show_view(channels([0.1, 0.0, 0.2], low=-ends, high=ends))
+    low, high = pane.plot.ranges.box.viewRange()[1]
+    assert -0.3 < low < -0.2
+    assert 0.2 < high < 0.3
+    pane.plot.ranges.box.setXRange(0.6, 1.4, padding=0)
+    pane.plot.grab()
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_where_nothing_is_wrong_the_view_says_so(pane: ChannelsPane, metric: str) -> None:
+    exact = {"mse": np.zeros(3), "cosine": np.ones(3), "max_error": np.zeros(3)}
+    pane.error.setCurrentIndex(pane.error.findData(metric))
+    pane.show_view(channels([1.0, 2.0, 3.0], **exact))
+    said = pane.plot.notice.text() if pane.plot.notice.isVisible() else ""
+    assert (said == "") == (metric in ("sqnr", "rmse"))
+    if metric == "clipped":
+        assert said == "No value of any channel is clipped"
+
+
+def test_an_order_by_error_waits_for_errors(pane: ChannelsPane) -> None:
+    known = channels([1.0, 2.0, 3.0])
+    none: dict[str, Any] = {"sqnr_db": NONE, "bias": NONE, "clipped": NONE, "rmse_steps": NONE}
+    pane.sort.setCurrentIndex(pane.sort.findData("error"))
+    pane.sort.activated.emit(pane.sort.currentIndex())
+    pane.show_view(replace(known, error_notice="This slot stays in float", **none))
+    assert pane.sort.currentData() == "index"
+    at = pane.sort.findData("error")
+    assert not pane.sort.model().flags(pane.sort.model().index(at, 0)) & Qt.ItemFlag.ItemIsEnabled
+    assert pane.sort.itemData(at, Qt.ItemDataRole.ToolTipRole) == "This slot stays in float"
+    pane.show_view(known)
+    assert pane.sort.currentData() == "error"
+
+
 def test_pictures_differ_between_the_themes(pane: ChannelsPane) -> None:
     pane.show_view(channels([1.0, 2.0, 30.0]))
     light = pane.plot.grab().toImage()
@@ -329,6 +407,7 @@ def test_arrows_move_the_current_channel_and_enter_opens_it(
 
 def test_arrows_follow_the_order_drawn_and_the_zoom_follows_them(pane: ChannelsPane) -> None:
     pane.sort.setCurrentIndex(pane.sort.findData("range"))
+    pane.sort.activated.emit(pane.sort.currentIndex())
     pane.show_view(channels([float(i + 1) for i in range(100)]))
     pane.plot.ranges.box.setXRange(-0.5, 9.5, padding=0)
     QTest.keyClick(pane.plot, Qt.Key.Key_Right)

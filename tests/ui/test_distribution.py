@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
@@ -13,6 +14,7 @@ from qviz.app.session import Session
 from qviz.app.views import DistributionView
 from qviz.errors import QvizError
 from qviz.ui.histogram_panel import HistogramPanel
+from qviz.ui.histogram_plot import HistogramPlot
 from qviz.ui.main_window import MainWindow
 
 Settle = Callable[[MainWindow], None]
@@ -29,6 +31,35 @@ def test_both_slots_of_the_current_layer_are_drawn(window: MainWindow) -> None:
     assert drawn["input"].counts.size > 0
 
 
+@dataclass(frozen=True)
+class Mouse:
+    """Drags a clip line of a plot through values."""
+
+    qtbot: QtBot
+    plot: HistogramPlot
+
+    def pixel(self, value: float) -> QPoint:
+        low, high = self.plot.box.viewRange()[1]
+        scene = self.plot.box.mapViewToScene(QPointF(value, (low + high) / 2))
+        return QPoint(self.plot.canvas.mapFromScene(scene))
+
+    def press(self, line: int, *through: float) -> None:
+        """Take a line and carry it through some values, at the pace of the display."""
+        viewport = self.plot.canvas.viewport()
+        at = self.pixel(float(self.plot.clips[line].value()))
+        places = [self.pixel(value) for value in through]
+        QTest.mousePress(viewport, Qt.MouseButton.LeftButton, pos=at)
+        for place in places:
+            with self.qtbot.waitSignal(self.plot.dragged):
+                for step in range(1, 6):
+                    QTest.mouseMove(viewport, at + (place - at) * step / 5)
+            at = place
+
+    def release(self, value: float) -> None:
+        viewport = self.plot.canvas.viewport()
+        QTest.mouseRelease(viewport, Qt.MouseButton.LeftButton, pos=self.pixel(value))
+
+
 def test_dragging_a_clip_line_previews_and_releasing_it_edits_once(
     qtbot: QtBot, window: MainWindow, session: Session, settle: Settle
 ) -> None:
@@ -38,18 +69,8 @@ def test_dragging_a_clip_line_previews_and_releasing_it_edits_once(
     plot = panel.plot
     before = session.distribution("fc1.weight")
     assert before.high is not None
-    viewport = plot.canvas.viewport()
-
-    def pixel(value: float) -> QPoint:
-        middle = sum(plot.box.viewRange()[1]) / 2
-        scene = plot.box.mapViewToScene(QPointF(value, middle))
-        return QPoint(plot.canvas.mapFromScene(scene))
-
-    start, end = pixel(before.high), pixel(before.high / 2)
-    with qtbot.waitSignal(plot.dragged):
-        QTest.mousePress(viewport, Qt.MouseButton.LeftButton, pos=start)
-        for step in range(1, 11):
-            QTest.mouseMove(viewport, start + (end - start) * step / 10)
+    mouse = Mouse(qtbot, plot)
+    mouse.press(1, before.high / 2)
     assert panel.view is not None
     assert panel.view.high is not None
     assert panel.view.high < before.high
@@ -57,14 +78,53 @@ def test_dragging_a_clip_line_previews_and_releasing_it_edits_once(
     at, _ = plot.curve.dots.getData()
     assert at == pytest.approx([panel.view.low, panel.view.high], rel=1e-4)
     undo = session.document().undo_text
-    QTest.mouseRelease(viewport, Qt.MouseButton.LeftButton, pos=end)
+    mouse.release(before.high / 2)
     settle(window)
     after = session.distribution("fc1.weight")
     assert after.high == pytest.approx(before.high / 2, rel=0.05)
     assert "clip" in after.scheme
+    assert plot.ranges.marks.button("clip").text() == "by hand"
     assert session.document().undo_text != undo
     session.undo()
     assert session.distribution("fc1.weight").high == pytest.approx(before.high)
+
+
+def test_dragging_one_line_leaves_the_other_where_it_was(
+    qtbot: QtBot, window: MainWindow, session: Session, settle: Settle
+) -> None:
+    session.set_scheme(["fc1.weight"], "uint8:tensor")
+    settle(window)
+    plot = window.workspace.distribution.panels["weight"].plot
+    lows = []
+    for part in (0.7, 0.9, 0.5):  # the zero point, and so the grid's low end, moves with the scale
+        high = part * session.distribution("fc1.weight").maximum
+        Mouse(qtbot, plot).press(1, high)
+        lows.append(float(plot.clips[0].value()))
+        Mouse(qtbot, plot).release(high)
+        settle(window)
+        lows.append(float(plot.clips[0].value()))
+    assert lows == pytest.approx([lows[0]] * len(lows), rel=1e-5)  # as many digits as are spelled
+    assert len(set(lows[1:])) == 1
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_a_drag_out_and_back_changes_nothing(
+    qtbot: QtBot, window: MainWindow, session: Session, settle: Settle, by_hand: bool
+) -> None:
+    session.set_scheme(["fc1.weight"], "uint8:tensor")
+    whole = session.distribution("fc1.weight")
+    if by_hand:
+        session.set_clip(["fc1.weight"], 0.61 * whole.minimum, 0.73 * whole.maximum)
+    settle(window)
+    plot = window.workspace.distribution.panels["weight"].plot
+    before = session.document().undo_text, session.distribution("fc1.weight").scheme
+    start = float(plot.clips[1].value())
+    mouse = Mouse(qtbot, plot)
+    mouse.press(1, 0.5 * start, start)
+    mouse.release(start)
+    settle(window)
+    assert (session.document().undo_text, session.distribution("fc1.weight").scheme) == before
+    assert float(plot.clips[1].value()) == start
 
 
 @pytest.mark.usefixtures("window")

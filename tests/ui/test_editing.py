@@ -111,7 +111,11 @@ def test_completion_offers_the_next_part(window: MainWindow) -> None:
     assert {"int4:channel", "int4:group=128", "int4:mse"} <= set(offered(editor))
     assert {spelling.count(":") for spelling in offered(editor)} == {1}
     QTest.keyClicks(editor, "group=128:")
-    assert offered(editor) == ["int4:group=128:mse"]
+    assert offered(editor)[0] == "int4:group=128:mse"
+    assert "int4:group=128:entropy" not in offered(editor)
+    editor.selectAll()
+    QTest.keyClicks(editor, "int4:n")
+    assert offered(editor) == ["int4:narrow"]
 
 
 def test_enter_in_the_list_takes_an_entry_and_then_applies_it(
@@ -253,6 +257,15 @@ def test_copied_rows_are_tab_separated_with_a_head(window: MainWindow) -> None:
     assert head.split("\t")[:2] == ["#", "Layer"]
     assert row.split("\t")[:3] == ["0", "fc1", "Gemm"]
     assert len(row.split("\t")) == len(Column)
+
+
+def test_every_preset_says_what_it_sets(window: MainWindow) -> None:
+    for menu in (window.toolbar.presets.menu(), window.presets_menu):
+        assert menu.toolTipsVisible()
+        tips = {action.text(): action.toolTip() for action in menu.actions()}
+        assert tips["FP8"] == "FP8: E4M3 weights per channel and inputs per tensor"
+        assert all(tip not in ("", name) for name, tip in tips.items())
+        assert "last layer" in tips["DoReFa W1A2"]
 
 
 def test_a_preset_changes_the_whole_model_as_one_edit(window: MainWindow, session: Session) -> None:

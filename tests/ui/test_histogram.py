@@ -11,14 +11,16 @@ from hypothesis import strategies as st
 from PySide6.QtCore import QPointF
 from pytestqt.qtbot import QtBot
 
-from qviz.app.views import DistributionView
+from qviz.app.views import DistributionView, RangeLine
 from qviz.ui import histogram_shape as shape
+from qviz.ui.clip_lines import stand_at
 from qviz.ui.error_curve import curve, decibel_range, dots
 from qviz.ui.grid_lines import grid, level_of
 from qviz.ui.histogram_panel import HistogramPanel, figures
 from qviz.ui.histogram_plot import HistogramPlot
 from qviz.ui.legend import Legend, Parts
 from qviz.ui.palette import DARK, LIGHT
+from qviz.ui.plot_axes import ValueAxis
 from qviz.ui.readout import read_out
 
 NOTHING = np.zeros(0)
@@ -235,7 +237,10 @@ def test_the_readout_names_the_level_the_error_and_the_count(plot: HistogramPlot
         "error \N{MINUS SIGN}2.5",
         "100 values in this bin",
     ]
-    assert "(clipped)" in read_out(view, steps, 3.5)
+    assert "(clipped)" not in read_out(view, steps, 4.4)  # half a step past ±3 is rounding
+    assert "(clipped)" in read_out(view, steps, 4.6)
+    named = read_out(view, steps, 2.5, [RangeLine("entropy", "KL", -2.5, 2.5, 31.0, False, "")])
+    assert named.endswith("KL: 31.0 dB")
     assert read_out(shape.without_grid(view), steps, 9.0) == "9\n0 values in this bin"
     plot.show_view(view)
     scene = plot.box.mapViewToScene(QPointF(2.5, 50.0))
@@ -252,16 +257,26 @@ def test_the_curve_has_two_sides_and_a_dot_at_each_end_of_the_clip() -> None:
         curve_x=np.array([-4.0, -2.0, 2.0, 4.0]),
         curve_db=np.array([10.0, 20.0, 20.0, np.inf]),
     )
-    x, decibels = curve(view)
-    assert np.isnan(decibels[2])
-    assert x.size == 4
-    at, found = dots(view, (-3.0, 3.0))
+    at, found = dots(replace(view, sqnr_db=None), (-3.0, 3.0))
     assert at.tolist() == [-3.0]  # the other side is known at 2 alone
     assert found.tolist() == [15.0]
+    at, found = dots(replace(view, sqnr_db=12.0), (-3.0, 3.0))
+    assert found.tolist() == [12.0]  # what was measured, as the figures above say
+    x, decibels = curve(view, at, found)
+    assert x[:3].tolist() == [-4.0, -3.0, -2.0]
+    assert decibels[1] == 12.0
+    assert np.isnan(decibels[3])
     worst, best = decibel_range(decibels)
     assert worst == 0.0
     assert 20.0 < best < 23.0
     assert decibel_range(np.array([-17.0, -3.0]))[0] == -20.0
+
+
+def test_no_error_at_all_stands_at_the_top_of_the_curve(plot: HistogramPlot) -> None:
+    curve_x, curve_db = np.array([1.0, 2.0, 4.0]), np.array([5.0, 20.0, 10.0])
+    plot.show_view(replace(ternary(), sqnr_db=np.inf, curve_x=curve_x, curve_db=curve_db))
+    _, heights = plot.curve.dots.getData()
+    assert heights == pytest.approx(plot.box.viewRange()[1][1:])
 
 
 def test_the_curve_stands_where_its_axis_says(plot: HistogramPlot) -> None:
@@ -275,7 +290,7 @@ def test_the_curve_stands_where_its_axis_says(plot: HistogramPlot) -> None:
     (_, places), *_ = axis.tickValues(*plot.box.viewRange()[1], 200)
     assert axis.tickStrings(places, 1, 1)[:2] == ["0 dB", "10 dB"]
     _, heights = plot.curve.line.getData()
-    assert heights[2] == pytest.approx(places[1])
+    assert heights[-1] == pytest.approx(places[1])
     plot.set_curve(False)
     assert not plot.shows_curve
     assert not axis.isVisible()
@@ -298,12 +313,89 @@ def test_blocks_are_offered_only_where_there_are_some(qtbot: QtBot) -> None:
     assert "block scale" in figures(replace(ternary(), blocks=8, block=3))
 
 
-def test_the_legend_shows_what_there_is_room_for(qtbot: QtBot) -> None:
+def test_the_legend_names_all_that_is_drawn_in_as_many_lines_as_it_takes(qtbot: QtBot) -> None:
     legend = Legend()
     qtbot.addWidget(legend)
     legend.show_parts(Parts(curve=True, threshold=True))
-    legend.resize(legend.sizeHint())
-    assert legend.shown() == ("float", "quantized", "curve", "threshold")
-    legend.resize(legend.minimumSizeHint())
-    assert legend.shown() == ("float", "quantized")
-    assert "threshold" in legend.toolTip()
+    whole = legend.sizeHint().width()
+    assert legend.lines(whole) == [["float", "quantized", "curve", "threshold"]]
+    assert legend.lines(whole - 1) == [["float", "quantized", "curve"], ["threshold"]]
+    assert legend.heightForWidth(whole - 1) == 2 * legend.heightForWidth(whole)
+    legend.resize(whole - 1, legend.heightForWidth(whole - 1))
+    assert not legend.grab().isNull()
+
+
+def test_the_wide_levels_of_a_grid_are_drawn_one_by_one() -> None:
+    view = ternary()
+    assert shape.is_coarse(view, -4.0, 4.0, 200)
+    fine = replace(view, levels=np.linspace(-4.0, 4.0, 201), thresholds=NOTHING)
+    assert not shape.is_coarse(fine, -4.0, 4.0, 200)
+    assert shape.is_coarse(fine, 0.0, 0.4, 200)  # zoomed in
+    powers = np.concatenate(([0.0], 2.0 ** np.arange(-14, 1)))
+    assert shape.is_coarse(replace(view, levels=powers, thresholds=NOTHING), 0.0, 1.0, 200)
+    assert not shape.is_coarse(shape.without_grid(view), -4.0, 4.0, 200)
+
+
+def test_a_level_with_one_value_is_seen_on_a_logarithmic_axis(plot: HistogramPlot) -> None:
+    view = replace(ternary(), quantized_counts=np.array([0.0, 1, 0, 0, 798, 0, 0, 1]))
+    plot.set_log(True)
+    plot.show_view(view)
+    at, heights = plot.quantized_series.heads.getData()
+    assert at.tolist() == [-3.0, 0.0, 3.0]
+    assert heights == pytest.approx(np.log10([1.0, 798.0, 1.0]))
+    assert plot.box.viewRange()[1][1] > heights.max()
+
+
+def test_a_value_spread_over_a_wide_step_still_reaches_one() -> None:
+    steps = shape.Steps(np.array([0.0, 10.0, 20.0, 30.0]), np.array([0.1, 0.0, 7.0]))
+    assert shape.seen(steps, 1.0).heights.tolist() == [1.0, 0.0, 7.0]
+    assert shape.seen(steps, 4.0).heights.tolist() == [0.1, 0.0, 7.0]  # a quarter of a value
+
+
+def test_the_grounds_shade_what_is_counted_as_clipped(plot: HistogramPlot) -> None:
+    low, high = plot.ends.grounds
+    plot.show_view(ternary())
+    assert low.getRegion()[1] == -4.5
+    assert high.getRegion()[0] == 4.5
+    assert "half a step" in low.toolTip()
+    squeezed = replace(ternary(), clipped=0.0, minimum=-9.0)  # as DoReFa does
+    plot.show_view(squeezed)
+    assert not low.isVisible()
+    plot.show_view(replace(squeezed, clipped=0.01))
+    assert low.isVisible()
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(-0.0042, 0.0042), (0.0, 255.0), (-0.137, 0.137), (0.31, 0.94), (-2e-7, 9e-7)]
+)
+@pytest.mark.parametrize("pixels", [206.0, 286.0, 700.0])
+def test_a_value_axis_has_three_ticks_or_more_with_honest_labels(
+    low: float, high: float, pixels: float
+) -> None:
+    axis = ValueAxis()
+    ((spacing, values),) = axis.tickValues(low, high, pixels)
+    assert len(values) >= 3
+    shown = axis.tickStrings(values, 1.0, spacing)
+    said = [float(words.replace("\N{MINUS SIGN}", "-")) for words in shown]
+    assert said == pytest.approx(values)
+    assert max(map(len, shown)) * 6.0 <= spacing / (high - low) * pixels  # no label on another
+
+
+def test_clip_lines_stand_at_the_clip_that_was_set_by_hand() -> None:
+    view = replace(ternary(), can_clip=True, scheme="uint8:clip=-2.9..3.2", low=-3.0, high=3.1)
+    assert stand_at(view) == (-2.9, 3.2)
+    assert stand_at(replace(view, mirrored=True)) == (-3.2, 3.2)
+    assert stand_at(replace(view, levels=NOTHING)) == (-2.9, 3.1)  # no channel reaches so far
+    assert stand_at(replace(view, scheme="uint8")) == (-3.0, 3.1)
+
+
+def test_the_chip_rounds_the_clip_and_its_tooltip_has_all_of_it(qtbot: QtBot) -> None:
+    panel = HistogramPanel("weight")
+    qtbot.addWidget(panel)
+    panel.show_view(replace(ternary(), scheme="uint8:clip=-0.106159..0.0497171"))
+    assert panel.scheme.text() == "uint8:clip=-0.106..0.0497"
+    assert panel.scheme.toolTip() == "uint8:clip=-0.106159..0.0497171"
+
+
+def test_figures_of_a_sample_say_so() -> None:
+    assert "on a sample of 32,768 values" in figures(replace(ternary(), sampled=32768))

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication, QScrollArea
+from PySide6.QtWidgets import QApplication, QLabel, QScrollArea
 from pytestqt.qtbot import QtBot
 
 from qviz.app.session import Session
-from qviz.app.views import Choice, FormField, Role, SchemeForm
+from qviz.app.views import Choice, Fact, FormField, Role, SchemeForm
 from qviz.ui.fact_list import FactList, FactValue
 from qviz.ui.inspector import Inspector
 from qviz.ui.main_window import MainWindow
@@ -214,9 +214,14 @@ def test_a_clip_that_cannot_be_is_refused_and_taken_back(
     assert isinstance(bounds, Bounds)
     bounds.low.selectAll()
     QTest.keyClicks(bounds.low, "0.1")
+    bounds.high.selectAll()
+    QTest.keyClicks(bounds.high, "-0.1")
     with qtbot.waitSignal(inspector.failed) as failed:
         QTest.keyClick(bounds.low, Qt.Key.Key_Return)
-    assert "must contain zero" in failed.args[0]
+    assert failed.args[0] == (
+        "range 0.1 … -0.1: its low end does not lie below its high end. "
+        "Give two numbers with zero between them."
+    )
     assert bounds.low.text() == "-0.5"
 
 
@@ -225,7 +230,7 @@ def test_choices_that_are_not_possible_say_why(inspector: Inspector) -> None:
     segments = inspector.fields.editor("granularity")
     assert isinstance(segments, Segments)
     assert not segments.button("channel").isEnabled()
-    assert "accumulator" in segments.button("channel").toolTip()
+    assert "per tensor" in segments.button("channel").toolTip()
     assert segments.button("tensor").isEnabled()
     menu = inspector.fields.editor("rounding")
     assert isinstance(menu, Menu)
@@ -333,8 +338,17 @@ def test_a_long_fact_is_wrapped_and_told_whole(qtbot: QtBot) -> None:
     facts.resize(200, 100)
     long = "0.291, rounding noise alone (1/√12)"
     path = "/features/block_with_a_very_long_name.0/depthwise/Conv"
-    facts.show_facts((("RMSE / step", long), ("Layer", path), ("Values", "-1.5 … 2")))
+    facts.show_facts(
+        (
+            Fact("Errors of the whole tensor", ""),
+            Fact("RMSE / step", long, "Root of the MSE"),
+            Fact("Layer", path),
+            Fact("Values", "-1.5 … 2"),
+        )
+    )
     facts.show()
+    heading = facts.findChildren(QLabel)[0]
+    assert heading.text() == "Errors of the whole tensor"
     rmse, layer, values = facts.findChildren(FactValue)
     assert rmse.text() == long
     assert rmse.heightForWidth(rmse.width()) > values.heightForWidth(values.width())
@@ -342,5 +356,9 @@ def test_a_long_fact_is_wrapped_and_told_whole(qtbot: QtBot) -> None:
     assert layer.text().startswith("/feat")
     assert path in layer.toolTip()
     assert long in rmse.toolTip()
+    assert "Root of the MSE" in rmse.toolTip()
     assert values.text() == "−1.5 … 2"
+    facts.show_facts((Fact("Layer", "3  a-1"), Fact("MSE", "4.7e-06"), Fact("Codes", "-8 … -1")))
+    shown = [value.text() for value in facts.findChildren(FactValue)]
+    assert shown[-3:] == ["3  a-1", "4.7e−06", "−8 … −1"]
     assert facts.minimumSizeHint().width() <= 200

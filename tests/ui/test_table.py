@@ -7,16 +7,21 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QFontMetrics
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from qviz.app.session import Session
 from qviz.app.views import Cell, LayerRow
+from qviz.ui.fonts import ui_font
+from qviz.ui.layer_header import PADDING
 from qviz.ui.layer_model import Column, LayerModel
 from qviz.ui.main_window import MainWindow
+from qviz.ui.settings import Settings
 
 
 def layer(index: int, sqnr: float | None = 40.0, op: str = "Conv") -> LayerRow:
@@ -161,6 +166,33 @@ def test_a_changed_row_sends_the_bracket_to_the_worst_layer_again(window: MainWi
     assert press(window, "]") == "layer3"
     table.layers.show_rows((*rows[:3], layer(3, 41)))
     assert press(window, "[") == "layer0"
+
+
+def test_operators_are_shown_whole_or_give_their_room_to_the_names(
+    qtbot: QtBot,
+    window: MainWindow,
+    session: Session,
+    settings: Settings,
+    write_model: Callable[..., Path],
+) -> None:
+    table = window.workspace.table
+    assert not table.isColumnHidden(Column.OP)
+    metrics = QFontMetrics(ui_font(12))
+    assert table.columnWidth(Column.OP) > metrics.horizontalAdvance("Gemm") + 2 * PADDING
+    weight = {"w": np.ones((4, 4), dtype=np.float32)}
+    name = "/model/encoder/layers.0/self_attention/query/MatMul"
+    node = onnx.helper.make_node("MatMul", ["x", "w"], ["y"], name=name)
+    path = write_model("long.onnx", [node], weight, {"x": ["N", 4]}, {"y": ["N", 4]})
+    session.open(path)
+    qtbot.waitUntil(lambda: table.isColumnHidden(Column.OP), timeout=5000)
+    window.resize(2400, 900)
+    qtbot.waitUntil(lambda: not table.isColumnHidden(Column.OP))
+    action = next(a for a in table.header.columns_menu().actions() if a.text() == "Op")
+    action.setChecked(False)  # what the user chooses stays
+    window.resize(2500, 900)
+    assert table.isColumnHidden(Column.OP)
+    window.workspace.save(settings)
+    assert settings.flag("operators_chosen", False)
 
 
 def test_a_model_without_layers_says_so(

@@ -12,7 +12,7 @@ from pytestqt.qtbot import QtBot
 
 from qviz.app.views import WidthBar
 from qviz.ui.fonts import ui_font
-from qviz.ui.widths_strip import WidthsStrip
+from qviz.ui.widths_strip import WidthsStrip, spellings
 
 BARS = tuple(WidthBar(f"int{b}", b, str(b), 6.0 * b - 5.0, b == 4) for b in range(1, 9))
 
@@ -45,7 +45,16 @@ def test_a_bar_tells_its_format_and_figure(qtbot: QtBot) -> None:
     assert tips[3] == "int4: 13.6 dB"
     assert made.buttons[3].accessibleName() == "int4: 13.6 dB, in use"
     assert tips[4].startswith("int8: exact")
+    made.show_bars((BARS[0], replace(BARS[7], sqnr_db=144.5)))  # float32's own rounding
+    assert made.buttons[1].toolTip().startswith("int8: exact")
     assert not made.grab().isNull()
+
+
+def test_a_figure_is_rounded_before_it_is_cut() -> None:
+    assert spellings(49.97) == ("50.0", "50")
+    assert spellings(-3.2) == ("\N{MINUS SIGN}3.2", "\N{MINUS SIGN}3")
+    assert spellings(144.5) == spellings(math.inf) == ("exact", "∞")
+    assert spellings(math.nan) == ("\N{EN DASH}",)
 
 
 def test_arrows_and_enter_pick_a_width(qtbot: QtBot) -> None:

@@ -60,9 +60,9 @@ def test_samples_dropped_first_wait_for_their_model(
 
 
 def test_what_was_dropped_is_told_by_its_ending() -> None:
-    paths = ["a.txt", "b.ONNX", "c.npz", "d.json", "e.onnx"]
+    paths = ["a.md", "b.ONNX", "c.npz", "d.json", "e.onnx"]
     assert classify(paths) == Dropped("b.ONNX", "c.npz", "d.json")
-    assert classify(["a.txt"]) == Dropped()
+    assert classify(["a.md"]) == Dropped()
 
 
 def test_a_file_that_is_no_model_says_so_and_leaves_the_document_alone(
