@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from qviz.app.document import Document, Findings
@@ -11,6 +11,8 @@ from qviz.app.refusals import range_refusal, refusal
 from qviz.app.views import Choice, FormField, SchemeForm
 from qviz.model.model import Model
 from qviz.model.slots import Slot
+from qviz.plan.stored import Stored, stored_quantizers
+from qviz.quant.encode import fits_stored
 from qviz.quant.formats import FORMATS, GROUP_SIZES, ROUNDINGS
 from qviz.quant.scheme import Granularity, Scheme, number
 
@@ -38,6 +40,7 @@ RANGES: dict[str, tuple[str, str]] = {
     "entropy": ("entropy (KL)", "TensorRT's: the histogram that diverges least"),
     "aciq-gauss": ("ACIQ, Gauss", "the best clip if the values were Gaussian"),
     "aciq-laplace": ("ACIQ, Laplace", "the best clip if the values were Laplacian"),
+    "stored": ("from the file", "the scales that the quantized file holds"),
     "clip": ("by hand", "drag the clip lines over the histogram"),
     "unit": ("as it is", "scale 1: the format's own values"),
     "twn": ("0.7 mean|w|", "zero below 0.7 times the mean size (TWN)"),
@@ -70,7 +73,7 @@ def scheme_form(
         title=chosen[0].name if len(chosen) == 1 else f"{len(chosen)} slots",
         role=chosen[0].role if len(roles) == 1 else None,
         scheme=str(values[0]) if len(set(values)) == 1 else "mixed",
-        fields=tuple(_fields(chosen, values)),
+        fields=tuple(_fields(chosen, values, stored_quantizers(model))),
         facts=slot_facts(findings, model, chosen[0], values[0]) if len(chosen) == 1 else (),
         shared_with=_shared(model, chosen),
         overridden=any(slot.name in document.plan.overrides for slot in chosen),
@@ -82,7 +85,9 @@ def empty_form() -> SchemeForm:
     return SchemeForm(slots=(), title="", role=None, scheme="")
 
 
-def _fields(slots: Sequence[Slot], schemes: Sequence[Scheme]) -> Iterator[FormField]:
+def _fields(
+    slots: Sequence[Slot], schemes: Sequence[Scheme], stored: Mapping[str, Stored]
+) -> Iterator[FormField]:
     """The fields of the schemes' family; only the family while several are selected."""
 
     def same(pick: Callable[[Scheme], str]) -> str | None:
@@ -98,7 +103,7 @@ def _fields(slots: Sequence[Slot], schemes: Sequence[Scheme]) -> Iterator[FormFi
     if family == "integer":
         yield from _codes(schemes, same)
     yield from _scales(slots, schemes, same)
-    yield from _range(slots, schemes, same)
+    yield from _range(slots, schemes, stored, same)
     if first.row.variants[1:]:
         label = "Nearest" if family == "pot" else "Start"
         choices = tuple(Choice(name, *VARIANTS[name]) for name in first.row.variants)
@@ -223,11 +228,19 @@ def _reason(slots: Sequence[Slot], scheme: Scheme, granularity: Granularity) -> 
     return next((why for slot in slots if (why := refusal(trial, slot.role))), "")
 
 
-def _range(slots: Sequence[Slot], schemes: Sequence[Scheme], same: Same) -> Iterator[FormField]:
+def _range(
+    slots: Sequence[Slot],
+    schemes: Sequence[Scheme],
+    stored: Mapping[str, Stored],
+    same: Same,
+) -> Iterator[FormField]:
     row = schemes[0].row
     if len(row.ranges) > 1:
         choices = []
         for name in row.ranges:
+            if name == "stored":
+                choices += _from_the_file(slots, schemes, stored)
+                continue
             reasons = (range_refusal(s, slot.role, name) for s in schemes for slot in slots)
             choices.append(Choice(name, *RANGES[name], next(filter(None, reasons), "")))
         yield FormField("range", "Range", "menu", same(lambda s: s.range), tuple(choices))
@@ -239,6 +252,20 @@ def _range(slots: Sequence[Slot], schemes: Sequence[Scheme], same: Same) -> Iter
     if all(s.range == "clip" for s in schemes):
         clip = same(lambda s: f"{number((s.clip or (0, 0))[0])}..{number((s.clip or (0, 0))[1])}")
         yield FormField("clip", "", "range", clip)
+
+
+def _from_the_file(
+    slots: Sequence[Slot], schemes: Sequence[Scheme], stored: Mapping[str, Stored]
+) -> list[Choice]:
+    """Offered where the file holds scales for a slot; they are of one grid only."""
+    known = [stored[slot.group] for slot in slots if slot.group in stored]
+    if not known:
+        return []
+    fit = len(known) == len(slots) and all(
+        fits_stored(own.encoding, scheme) for own, scheme in zip(known, schemes, strict=True)
+    )
+    why = "" if fit else f"the file's scales are for {known[0].scheme}"
+    return [Choice("stored", *RANGES["stored"], why)]
 
 
 def _roundings(slots: Sequence[Slot]) -> tuple[Choice, ...]:

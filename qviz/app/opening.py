@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from qviz.app.document import Document, Findings
+from qviz.app.document import DEFAULT_PLAN, Document, Findings
 from qviz.app.findings import forget_inputs, learn
 from qviz.app.history import History
 from qviz.app.measuring import Measuring
@@ -18,6 +18,7 @@ from qviz.data.bundled import demo_model, demo_samples
 from qviz.engine.execute import Executor
 from qviz.errors import QvizError
 from qviz.plan.plan import Plan, check_plan, read_plan
+from qviz.plan.stored import stored_plan
 
 EVERYTHING = frozenset({"document", "rows", "distribution", "strip", "jobs", "messages"})
 
@@ -123,7 +124,10 @@ class Opening(Measuring):
     def _model_read(self, read: ModelRead) -> None:
         self._stop_measuring()
         old = self._document
-        self._document = Document(model=read.model, part=old.part, seed=old.seed)
+        plan = stored_plan(read.model, DEFAULT_PLAN)
+        self._document = Document(
+            model=read.model, plan=plan, saved_plan=plan.key, part=old.part, seed=old.seed
+        )
         self._memo.clear()
         self._executor = Executor(read.model, self._memo)
         self._findings = Findings()

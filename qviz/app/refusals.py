@@ -19,6 +19,8 @@ _IN_GROUPS: dict[str, str] = {
 
 def refusal(scheme: Scheme, role: Role) -> str:
     """Why a slot of a role is not offered a scheme; "" when it is."""
+    if scheme.range == "stored":
+        return "only a file that is already quantized holds scales"
     if scheme.range == "average" and role == "weight":
         return "weights do not arrive sample by sample"
     return why_not_for(scheme, role)

@@ -23,11 +23,19 @@ def with_field(old: Scheme, role: Role, field: str, value: str) -> Scheme:
     if field not in ("bits", "family", "format", *_FIELDS):
         raise QvizError(f"field '{field}'", "a scheme has no such field", "Use the form's fields")
     try:
-        return _changed(old, role, field, value)
+        made = _changed(old, role, field, value)
     except (ValueError, KeyError, OverflowError):
         raise QvizError(
             f"{field} '{value}'", "the field has no such value", "Use a value of the form"
         ) from None
+
+    # A file's scales are of the codes that it was quantized to, and of no others.
+    return made if field in ("range", "rounding") else without_stored(made)
+
+
+def without_stored(scheme: Scheme) -> Scheme:
+    """The scheme with the range of its values where it had a file's scales."""
+    return replace(scheme, range=scheme.ranges[0]) if scheme.range == "stored" else scheme
 
 
 def _changed(old: Scheme, role: Role, field: str, value: str) -> Scheme:
@@ -58,7 +66,7 @@ def widened(old: Scheme, role: Role, bits: int) -> Scheme:
     same = [r for r in _family(row.family) if r.bits == bits and r.signed == row.signed]
     if old.is_float or not same:
         return fresh(role, bits)
-    return old if row in same else _moved(old, same[0])
+    return old if row in same else without_stored(_moved(old, same[0]))
 
 
 def of_family(old: Scheme, role: Role, family: str) -> Scheme:

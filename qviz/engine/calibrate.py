@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -15,6 +15,7 @@ from qviz.engine.execute import WorkCancelledError
 from qviz.model.file_tensors import FileTensors
 from qviz.model.model import Model, Step, Value
 from qviz.model.runtime import Runtime
+from qviz.plan.stored import stored_quantizers
 from qviz.quant.measure import measure
 from qviz.quant.statistics import TensorStats, merge
 
@@ -40,7 +41,7 @@ def calibrate(
     Raises:
         WorkCancelledError: `cancelled()` turned true between two operators.
     """
-    watched = _input_slots(model)
+    watched, stored = _input_slots(model), stored_quantizers(model)
     collected: dict[str, TensorStats] = {}
     chunks = feeder.cut(rows)
     if feeder.fixed_batch is not None and len(chunks) > 1 and len(chunks[-1]) < feeder.fixed_batch:
@@ -66,7 +67,10 @@ def calibrate(
         with torch.inference_mode():
             runtime.run(feeder.chunk(chunk_rows).feeds, keep=(), observe=observe)
         for group, stats in batch.items():
-            collected[group] = merge(collected[group], stats) if group in collected else stats
+            known = collected.get(group)
+            own = stored.get(group)
+            first = stats if own is None else replace(stats, stored=own.encoding)
+            collected[group] = first if known is None else merge(known, stats)
         done += len(chunk_rows)
         yield Calibration(dict(collected), done, total)
 
@@ -84,10 +88,12 @@ def _input_slots(model: Model) -> dict[int, list[tuple[int, str, int | None]]]:
 
 def weight_statistics(model: Model, groups: Collection[str]) -> Iterator[tuple[str, TensorStats]]:
     """(group, statistics) of the weight slots in `groups`, the values kept for exact errors."""
-    left = set(groups)
+    left, stored = set(groups), stored_quantizers(model)
     for slot in model.slots.values():
         if slot.group in left:
             left.remove(slot.group)
             read = partial(model.constants.__getitem__, slot.value)
             keep = read if isinstance(model.constants, FileTensors) else True
-            yield slot.group, measure(read(), slot.axis, keep=keep)
+            stats = measure(read(), slot.axis, keep=keep)
+            own = stored.get(slot.group)
+            yield slot.group, stats if own is None else replace(stats, stored=own.encoding)

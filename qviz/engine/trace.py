@@ -12,13 +12,15 @@ from torch import Tensor
 from qviz.data.samples import Samples
 from qviz.engine.chunks import Chunk, feeder
 from qviz.engine.evaluate import scored_output
-from qviz.engine.execute import WorkCancelledError
+from qviz.engine.execute import Executor, WorkCancelledError
+from qviz.engine.memo import Memo
 from qviz.engine.metrics import find_task
 from qviz.errors import QvizError
 from qviz.model.model import Model, Step, Value
 from qviz.model.parity import Parity, check_against_onnxruntime
 from qviz.model.runtime import Runtime, synthetic_feeds
 from qviz.plan.cost import count_macs
+from qviz.plan.stored import stored_quantizers
 
 CHECKED_SAMPLES = 4
 FREE_SIZES = (64, 512, 16, 1)  # tried in turn for dimensions that the model leaves open
@@ -54,7 +56,20 @@ def check_float(model: Model, samples: Samples | None, run: FloatRun) -> Parity:
     Without samples it is measured on the feeds of `run`.
     """
     feeds = run.feeds if samples is None else _sample_feeds(model, samples, CHECKED_SAMPLES)
-    return check_against_onnxruntime(model, {name: t.numpy() for name, t in feeds.items()})
+    arrays = {name: tensor.numpy() for name, tensor in feeds.items()}
+    stored = stored_quantizers(model)
+    if not stored:
+        return check_against_onnxruntime(model, arrays)
+    executor = Executor(model, Memo(0))
+    encodings = {
+        slot.name: stored[slot.group].encoding
+        for slot in model.slots.values()
+        if slot.group in stored
+    }
+    chunk = Chunk("parity", np.zeros(0, np.int64), feeds, 0)
+    with torch.inference_mode():
+        ours = executor.run(chunk, encodings, executor.keys(encodings))
+    return check_against_onnxruntime(model, arrays, ours)
 
 
 def check_labels(model: Model, samples: Samples) -> None:

@@ -26,6 +26,7 @@ from qviz.model.tensors import from_onnx, onnx_dtype, to_onnx, widened
 Quantizable = Callable[[ir.Node, int], bool]
 
 _MOVES = {"Cast", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"}
+_NEVER_NEGATIVE = {"Relu", "Sigmoid", "HardSigmoid", "Softmax", "Abs", "Exp", "Softplus"}
 _DOMAINS = ("", "com.microsoft")  # onnxruntime's domain has 4- and 16-bit codes before opset 21
 _QUANTIZER = "quantizer"  # in a constant's `meta`: its Quantizer, or None where none can hold it
 
@@ -65,6 +66,7 @@ def take_quantizers(graph: ir.Model, quantizable: Quantizable) -> tuple[dict[str
     changed = False
     for node in list(graph.graph):
         changed |= taker.visit(node)
+    taker.write_relus()
     if changed:
         passes.drop_unused(graph)
     return taker.at_slots(), changed
@@ -181,6 +183,13 @@ def _code_sum(code: str) -> int:
     return 2 ** int(code[4:]) - 1 if code.startswith("uint") else 0
 
 
+def _lowest_code(code: str) -> int | None:
+    """Of an integer type."""
+    if code.startswith("uint"):
+        return 0
+    return -(2 ** (int(code[3:]) - 1)) if code.startswith("int") else None
+
+
 class _Taker:
     """Visits the nodes in order.
 
@@ -207,6 +216,27 @@ class _Taker:
                 return changed
             return self._fold_codes(node) or changed
         return self._move(node) or changed
+
+    def write_relus(self) -> None:
+        """Write out the ReLU that a quantizer stood for: its codes begin at zero.
+
+        onnxruntime's quantizer drops a ReLU before such a quantizer, which saturates there anyway.
+        """
+        for source, quantizer in list(self._taken.items()):
+            node = source.producer()
+            lowest = _lowest_code(quantizer.code)
+            if lowest is None or bool((quantizer.zero_point != lowest).any()):
+                continue
+            if node is None or node.op_type in _NEVER_NEGATIVE:
+                continue
+            slots = [use for use in source.uses() if self._is_slot(use.node, use.idx, source)]
+            relu = ir.node("Relu", [source], name=f"{node.name}::relu")
+            relu.outputs[0].name = f"{source.name}::relu"
+            relu.outputs[0].type, relu.outputs[0].shape = source.type, source.shape
+            self._graph.graph.insert_after(node, relu)
+            for use in slots:
+                use.node.replace_input_with(use.idx, relu.outputs[0])
+            self._taken[relu.outputs[0]] = self._taken.pop(source)
 
     def at_slots(self) -> dict[str, Quantizer]:
         """The quantizers of values that layers read as slots."""

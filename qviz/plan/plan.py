@@ -19,7 +19,7 @@ from qviz.quant.spelling import parse_scheme
 
 PLAN_VERSION = 1
 CURE = "Choose a scheme that fits: inputs take one scale per tensor, or an MX or NVFP4 format"
-_SLOT = r"\.(?P<role>weight|input)(\.(?P<operand>[A-Z]))?"
+_SLOT = r"\.(?P<role>weight|input)(\.(?P<operand>[A-Z0-9]))?"
 _PATTERN = re.compile(rf"(?P<name>.+){_SLOT}", re.DOTALL)
 _SETTING = re.compile(rf"(?P<pattern>.+?{_SLOT})=(?P<scheme>.*)", re.DOTALL)
 
