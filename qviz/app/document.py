@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from qviz.app.details import SlotDetails
 from qviz.data.parts import Part, Split
+from qviz.data.reading import AS_PROPOSED, Reading
 from qviz.data.samples import Samples
 from qviz.engine.layer_errors import LayerError
 from qviz.errors import QvizError
@@ -30,6 +31,7 @@ class Document:
     model: Model | None = None
     samples: Samples | None = None
     split: Split | None = None
+    reading: Reading = AS_PROPOSED  # how files became samples
     values: Mapping[str, float] = field(default_factory=dict)  # the user's, for constant inputs
     plan: Plan = DEFAULT_PLAN
     part: Part = "all"
@@ -37,6 +39,11 @@ class Document:
     seed: int = 0
     plan_path: str = ""
     saved_plan: str = DEFAULT_PLAN.key  # key of the plan as last opened or saved
+
+    @property
+    def scored(self) -> Samples | None:
+        """The samples that accuracy can be measured on: the user's, not synthetic inputs."""
+        return None if self.samples is None or self.samples.synthetic else self.samples
 
 
 @dataclass(frozen=True, eq=False)

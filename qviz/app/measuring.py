@@ -174,7 +174,7 @@ class Measuring(State):
         if self._live:
             raise QvizError("evaluate", "this session works in the background", "Read strip()")
         self._require_model()
-        if self._document.samples is None:
+        if self._document.scored is None:
             raise QvizError(
                 "samples", "there are none to evaluate on", "Open some with samples=FILE"
             )

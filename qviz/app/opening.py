@@ -15,6 +15,7 @@ from qviz.app.scores import Scores
 from qviz.app.state import complaint
 from qviz.app.views import Message
 from qviz.data.bundled import demo_model, demo_samples
+from qviz.data.reading import AS_PROPOSED, Reading
 from qviz.engine.execute import Executor
 from qviz.errors import QvizError
 from qviz.plan.plan import Plan, check_plan, read_plan
@@ -36,13 +37,14 @@ class Opening(Measuring):
         samples: str | Path | None = None,
         plan: str | Path | None = None,
         *,
+        reading: Reading | None = None,
         values: Mapping[str, float] | None = None,
         run_code: bool = False,
     ) -> None:
         """Open a model, then samples and a plan if given. What is open stays if it fails.
 
-        `values` feed inputs that are the same for all samples. A Python program is opened by
-        running it, which needs `run_code`.
+        `reading` says how files become samples, `values` feed inputs that are the same for all.
+        A Python program is opened by running it, which needs `run_code`.
         """
         path = Path(model)
         given = None if samples is None else Path(samples)
@@ -52,7 +54,7 @@ class Opening(Measuring):
             if plan is not None:
                 self._guarded(lambda: self._take_plan(Path(plan)))
             if samples is not None:
-                self.open_samples(samples, values)
+                self.open_samples(samples, reading, values)
             elif self._document.samples is not None:
                 self._calibrate()
             else:
@@ -66,17 +68,27 @@ class Opening(Measuring):
             finished,
         )
 
-    def open_samples(self, samples: str | Path, values: Mapping[str, float] | None = None) -> None:
+    def open_samples(
+        self,
+        samples: str | Path,
+        reading: Reading | None = None,
+        values: Mapping[str, float] | None = None,
+    ) -> None:
         """Open samples for the model that is open; `values` feed inputs they do not go by."""
         model, findings = self._require_model(), self._findings
-        path = Path(samples)
-        seed = self._document.seed
+        path, seed = Path(samples), self._document.seed
+        how, given = reading or AS_PROPOSED, dict(values or {})
+
+        def finished() -> None:
+            self._document = replace(self._document, reading=how, values=given)
+            self._calibrate()
+
         self._lanes["open"].restart(
             f"Opening {path.name}",
-            lambda token: open_samples(path, model, values or {}, seed, findings, token),
+            lambda token: open_samples(path, model, how, given, seed, findings, token),
             self._opened,
             self._opening_failed,
-            self._calibrate,
+            finished,
         )
 
     def _opening_failed(self, error: Exception) -> None:

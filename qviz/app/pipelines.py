@@ -13,15 +13,18 @@ import torch
 from qviz.app.document import Document, Findings
 from qviz.app.jobs import Step, Token
 from qviz.data.fit import with_values
-from qviz.data.parts import Split, split_samples
-from qviz.data.read_npz import from_arrays, read_archive, read_npz
+from qviz.data.parts import Part, Split, split_samples, unsplit
+from qviz.data.read_npz import from_arrays, read_archive
+from qviz.data.read_samples import read_samples
+from qviz.data.reading import Reading
 from qviz.data.samples import LABELS, Samples
+from qviz.data.synthetic import synthetic_samples
 from qviz.engine.calibrate import calibrate, weight_statistics
 from qviz.engine.chunks import feeder, input_specs
 from qviz.engine.evaluate import evaluate
 from qviz.engine.execute import Executor
 from qviz.engine.layer_errors import LayerError, layer_errors
-from qviz.engine.trace import check_float, check_labels, trace_float
+from qviz.engine.trace import FloatRun, check_float, check_labels, trace_float, tried_specs
 from qviz.errors import QvizError
 from qviz.model.model import Model
 from qviz.model.parity import Parity, check_operators
@@ -106,10 +109,14 @@ def open_model(
     check_operators(model)
     yield Step(0, 0, ModelRead(model))
     yield from _measure_weights(model, frozenset(), token)
-    if own is None or samples is not None:
-        yield Step(1, 1, _checked(model, None, token))
-    else:
+    if own is not None and samples is None:
         yield from _take_samples(own, model, seed, token)
+        return
+    run = _try_out(model, token)
+    yield Step(1, 1, _checked(model, None, run))
+    if isinstance(run, FloatRun) and samples is None:
+        synthetic = synthetic_samples(tried_specs(model, run))
+        yield Step(1, 1, SamplesRead(synthetic, unsplit(synthetic)))
 
 
 def _read(path: Path, samples: Path | None, run_code: bool) -> tuple[Model, Samples | None]:
@@ -157,6 +164,7 @@ def _measure_weights(model: Model, known: Container[str], token: Token) -> Itera
 def open_samples(
     path: Path,
     model: Model,
+    reading: Reading,
     values: Mapping[str, float],
     seed: int,
     findings: Findings,
@@ -178,23 +186,29 @@ def open_samples(
     yield Step(0, 0)
     yield from _measure_weights(model, findings.statistics, token)
     inputs = input_specs(model)
-    samples = with_values(read_npz(path, inputs), inputs, values)
+    samples = with_values(read_samples(path, inputs, reading), inputs, values)
     yield from _take_samples(samples, model, seed, token)
 
 
 def _take_samples(samples: Samples, model: Model, seed: int, token: Token) -> Iterator[Step]:
     check_labels(model, samples)
     yield Step(1, 2, SamplesRead(samples, split_samples(samples, seed)))
-    yield Step(2, 2, _checked(model, samples, token))
+    yield Step(2, 2, _checked(model, samples, _try_out(model, token, samples)))
 
 
-def _checked(model: Model, samples: Samples | None, token: Token) -> FloatChecked:
+def _try_out(model: Model, token: Token, samples: Samples | None = None) -> FloatRun | str:
+    """One float run, on synthetic inputs without samples; or why there is none."""
     if not model.runs:
-        return FloatChecked(None, None, "a file of weights has nothing to run")
+        return "a file of weights has nothing to run"
     try:
-        run = trace_float(model, samples, token.cancelled)
+        return trace_float(model, samples, token.cancelled)
     except QvizError as error:
-        return FloatChecked(None, None, f"not run yet: {error.cause}")
+        return f"not run yet: {error.cause}"
+
+
+def _checked(model: Model, samples: Samples | None, run: FloatRun | str) -> FloatChecked:
+    if isinstance(run, str):
+        return FloatChecked(None, None, run)
     return FloatChecked(run.macs, check_float(model, samples, run), "")
 
 
@@ -254,13 +268,14 @@ def evaluate_plan(
         if isinstance(step.payload, SlotMeasured):
             known[(step.payload.group, step.payload.scheme)] = step.payload.encoding
         yield Step(0, 0, step.payload)
-    if document.samples is None or document.split is None or not findings.calibration_done:
+    samples = document.scored
+    if samples is None or document.split is None or not findings.calibration_done:
         return
     encodings = resolve(model, document.plan, findings.statistics, known).encodings
     rows = document.split.indices(document.part)
     for evaluation in evaluate(
         executor,
-        feeder(model, document.samples, _macs_per_sample(findings)),
+        feeder(model, samples, _macs_per_sample(findings)),
         encodings,
         rows,
         document.part,
@@ -280,7 +295,8 @@ def measure_outputs(
     if samples is None or split is None or not findings.calibration_done:
         return
     encodings = resolve(model, document.plan, findings.statistics, findings.encodings).encodings
-    rows = split.indices(document.part)[:OUTPUT_SAMPLES]
+    part: Part = "tune" if samples.synthetic else document.part
+    rows = split.indices(part)[:OUTPUT_SAMPLES]
     if not len(rows):
         return
     feed = feeder(model, samples, _macs_per_sample(findings))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from qviz.app.curves import with_curves
@@ -33,7 +34,8 @@ def document_view(document: Document, findings: Findings, undo: str, redo: str) 
         model_name="" if model is None else Path(model.path).name,
         model_path="" if model is None else model.path,
         samples_name="" if samples is None else samples.name,
-        samples_path="" if samples is None else samples.path,
+        samples_path="" if document.scored is None else document.scored.path,
+        synthetic=samples is not None and samples.synthetic,
         layers=0 if model is None else len(model.layers),
         parameters=0 if model is None else parameter_count(model),
         parity=findings.parity_note if parity is None else parity.text,
@@ -67,6 +69,9 @@ def slot_view(
     whole = channel is None and block is None
     exact = findings.errors.get((slot.group, scheme)) if whole else None
     view = distribution_view(model, slot, scheme, stats, encoding, channel, block, exact)
+    made_up = document.samples is not None and document.samples.synthetic
+    if made_up and slot.role == "input":
+        view = replace(view, synthetic=True)
     if encoding is None or not whole:
         return view
     return with_curves(view, findings, slot.group, scheme)

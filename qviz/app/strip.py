@@ -52,7 +52,7 @@ def number_strip(
         )
     if failure:
         return replace(strip, state="failed", message=failure)
-    if document.samples is None:
+    if document.scored is None:
         return replace(strip, state="no samples", message="Open samples to see the accuracy")
     if not findings.calibration_done:
         if calibrating:

@@ -45,7 +45,7 @@ def summary(session: Session, evaluation: Evaluation | None) -> dict[str, Any]:
 
 
 def _data(document: Document) -> dict[str, Any] | None:
-    samples, split = document.samples, document.split
+    samples, split = document.scored, document.split
     if samples is None or split is None:
         return None
     return {

@@ -82,6 +82,7 @@ class DistributionView:
     curve_db: Floats = field(default_factory=lambda: np.empty(0))  # … gives this SQNR
     ranges: tuple[RangeLine, ...] = ()  # what every range method chooses
     widths: tuple[WidthBar, ...] = ()  # the SQNR of every width of the format's family
+    synthetic: bool = False  # the values are of random inputs
     sampled: int = 0  # how many values the errors are of; 0 when of all
 
 
@@ -246,6 +247,7 @@ class DocumentView:
     model_path: str = ""
     samples_name: str = ""
     samples_path: str = ""
+    synthetic: bool = False  # random inputs, in place of samples
     layers: int = 0
     parameters: int = 0
     parity: str = ""  # "float outputs match onnxruntime: largest relative difference 3e-7"

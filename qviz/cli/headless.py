@@ -70,7 +70,7 @@ def run_plan(
 
 def _score(session: Session) -> Evaluation | None:
     """The plan's number; without samples only the errors of the weights."""
-    if session.document().samples_name:
+    if session.current().scored is not None:
         return session.evaluate()
     session.measure()
     return None

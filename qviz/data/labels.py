@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from qviz.data.samples import Array
@@ -37,6 +39,20 @@ def check_labels(subject: str, labels: Array, count: int) -> Array:
     whole = np.abs(flat).max() < 2**53 and bool((flat == np.floor(flat)).all())
     classes = whole and flat.ndim == 1  # that were saved as floating-point numbers
     return flat.astype(np.int64 if classes else np.float64)
+
+
+def read_labels(cells: Sequence[str]) -> tuple[Array, tuple[str, ...]]:
+    """Labels written as text: whole numbers, other numbers, or names of classes.
+
+    Names are numbered in their sorted order and given back; numbers have none.
+    """
+    for dtype in (np.int64, np.float64):
+        try:
+            return np.array([dtype(cell) for cell in cells]), ()
+        except (ValueError, OverflowError):
+            continue
+    names, classes = np.unique(np.array(cells, np.str_), return_inverse=True)
+    return classes.astype(np.int64), tuple(names.tolist())
 
 
 def _classes(labels: Array) -> Array:

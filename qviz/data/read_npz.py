@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from qviz.data.content import content_hash, in_blocks
 from qviz.data.labels import check_labels
-from qviz.data.samples import LABELS, Array, InputSpec, Samples, content_hash
+from qviz.data.samples import LABELS, Array, InputSpec, Samples
 from qviz.errors import QvizError
 
 
@@ -136,14 +137,14 @@ def _check_lengths(
 
 def _check_finite(subject: str, arrays: Mapping[str, Array]) -> None:
     for name, array in arrays.items():
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            row = int(
-                np.argmin(
-                    np.isfinite(np.atleast_1d(array)).reshape(len(np.atleast_1d(array)), -1).all(1)
+        row = 0
+        for block in in_blocks(array) if array.dtype.kind == "f" else ():
+            finite = np.isfinite(np.atleast_1d(block))
+            if not finite.all():
+                row += int(np.argmin(finite.reshape(len(finite), -1).all(1)))
+                raise QvizError(
+                    subject,
+                    f"array '{name}' has NaN or infinite values, first in sample {row}",
+                    "Remove or repair those samples",
                 )
-            )
-            raise QvizError(
-                subject,
-                f"array '{name}' has NaN or infinite values, first in sample {row}",
-                "Remove or repair those samples",
-            )
+            row += len(finite)

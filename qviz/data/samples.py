@@ -48,6 +48,7 @@ class Samples:
     digests: tuple[bytes, ...] | None = None
     class_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()  # for the user
+    synthetic: bool = False  # made up, since there were none
 
     @property
     def count(self) -> int:

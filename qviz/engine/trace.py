@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qviz.data.samples import Samples
-from qviz.engine.chunks import Chunk, feeder
+from qviz.data.samples import InputSpec, Samples
+from qviz.engine.chunks import Chunk, feeder, input_specs
 from qviz.engine.evaluate import scored_output
 from qviz.engine.execute import Executor, WorkCancelledError
 from qviz.engine.memo import Memo
@@ -48,6 +48,22 @@ def trace_float(
     batch = first.shape[0] if first is not None and first.ndim else 1
     macs = {index: n // max(batch, 1) for index, n in count_macs(model, shapes).items()}
     return FloatRun(feeds, macs)
+
+
+def tried_specs(model: Model, run: FloatRun) -> tuple[InputSpec, ...]:
+    """What the inputs take, with the sizes that the model ran on for those it leaves open."""
+    return tuple(
+        InputSpec(spec.name, spec.dtype, _filled(spec.shape, tuple(run.feeds[spec.name].shape)))
+        for spec in input_specs(model)
+    )
+
+
+def _filled(
+    declared: tuple[int | None, ...] | None, tried: tuple[int, ...]
+) -> tuple[int | None, ...]:
+    if declared is None or not declared:
+        return tried
+    return (declared[0], *tried[1:]) if declared[0] is None else tried
 
 
 def check_float(model: Model, samples: Samples | None, run: FloatRun) -> Parity:

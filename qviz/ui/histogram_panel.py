@@ -211,6 +211,8 @@ def figures(view: DistributionView) -> str:
         text.decibels(view.sqnr_db, unit=True),
         f"{text.share(view.clipped)} clipped",
     ]
+    if view.synthetic:
+        parts.insert(0, "synthetic inputs")
     if view.sampled:
         parts.append(f"on a sample of {text.count(view.sampled)} values")
     if view.levels.size:

@@ -136,7 +136,9 @@ def facts(document: DocumentView) -> str:
         f"{text.count(document.layers)} layers",
         f"{text.short_count(document.parameters)} parameters",
     ]
-    if document.samples_count:
+    if document.synthetic:
+        parts.append("synthetic inputs")
+    elif document.samples_count:
         parts.append(f"{text.count(document.samples_count)} samples")
     return "   ·   ".join(parts)
 

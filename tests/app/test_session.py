@@ -233,13 +233,24 @@ def test_distribution_and_a_dragged_clip(live: Live, mlp: Path, mlp_samples: Pat
         assert one.levels.size == 255
 
 
-def test_the_input_histogram_says_what_is_missing(live: Live, mlp: Path) -> None:
+def test_without_samples_the_inputs_are_synthetic_and_nothing_is_scored(
+    live: Live, mlp: Path, mlp_samples: Path
+) -> None:
     live.session.open(mlp)
     live.settle()
     view = live.session.distribution("fc1.input")
-    assert view.counts.size == 0
-    assert "Open samples" in view.notice
+    assert view.synthetic
+    assert view.counts.sum() == 16 * 6
+    assert not live.session.distribution("fc1.weight").synthetic
+    assert live.session.document().synthetic
+    assert live.session.document().samples_path == ""
     assert live.session.strip().state == "no samples"
+    assert live.session.strip().float_value is None
+    assert all(row.local_db is not None for row in live.session.rows())
+    live.session.open_samples(mlp_samples)
+    live.settle()
+    assert not live.session.distribution("fc1.input").synthetic
+    assert live.session.strip().state == "done"
 
 
 def test_the_form_knows_mixed_values_and_reasons(live: Live, mlp: Path, mlp_samples: Path) -> None:
