@@ -12,7 +12,7 @@ IMAGES = Path(__file__).parent / "images"
 
 
 def main() -> None:
-    """Render the window with a mixed plan on the demo, light and dark."""
+    """Render the window with a mixed plan on the demo: light, dark, and the Channels view."""
     IMAGES.mkdir(exist_ok=True)
     model, samples = demo_model(), demo_samples()
     session = Session()
@@ -21,12 +21,13 @@ def main() -> None:
     session.set("block1.dw.weight", "int8")
     plan = IMAGES / "plan.json"
     session.save_plan(plan)
-    for name, theme, size in (
-        ("window-light.png", "light", (1280, 800)),
-        ("window-dark.png", "dark", (1280, 800)),
+    for name, theme, view in (
+        ("window-light.png", "light", "distribution"),
+        ("window-dark.png", "dark", "distribution"),
+        ("channels-dark.png", "dark", "channels"),
     ):
         screenshot(
-            IMAGES / name, model, samples, size=size, theme=theme, select="block1.dw", plan=plan
+            IMAGES / name, model, samples, theme=theme, view=view, select="block1.dw", plan=plan
         )
     plan.unlink()
 

@@ -40,6 +40,7 @@ WIDTHS: dict[Column, int] = {
     Column.SIZE: 52,
 }
 OP_WIDTHS = (46, 110)  # the column is as wide as the longest operator, within these
+SCHEME_MOST = 136  # the columns of schemes grow with what is in them, up to this
 NAME_ROOM = 260  # pixels for which a long name may drive the operators out
 HIDDEN = (Column.SHAPE, Column.PARAMETERS)  # until the header's menu shows it
 MENU_BITS = (8, 6, 5, 4, 3, 2)
@@ -124,13 +125,21 @@ class LayerTable(QTableView):
         self._share_room()
 
     def _share_room(self) -> None:
-        """Operators are shown whole, or not at all where the names need their room."""
+        """Schemes and operators are shown whole; no operators where the names need their room."""
         metrics = QFontMetrics(ui_font(12))
         rows = self._session.rows()
         least, most = OP_WIDTHS
         widest = max((metrics.horizontalAdvance(op) for op in {row.op for row in rows}), default=0)
         own = min(most, max(least, widest + 2 * PADDING + 1))
         self.header.resizeSection(Column.OP, own)
+        for column, cells in (
+            (Column.WEIGHT, [row.weight for row in rows]),
+            (Column.INPUT, [row.input for row in rows]),
+        ):
+            texts = {cell.scheme for cell in cells if cell is not None}
+            widest = max(map(metrics.horizontalAdvance, texts), default=0) + 2 * PADDING + 1
+            grown = max(self.header.sectionSize(column), min(widest, SCHEME_MOST))
+            self.header.resizeSection(column, grown)
         if self.op_chosen:
             return
         longest = max((row.name for row in rows), key=len, default="")

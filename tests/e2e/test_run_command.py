@@ -167,3 +167,45 @@ def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--samples" in capsys.readouterr().out
     assert run("run") == 2
     assert "MODEL" in capsys.readouterr().err
+
+
+def test_formats_are_listed_with_what_they_take(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("formats") == 0
+    text = " ".join(capsys.readouterr().out.split())
+    for name in (
+        "int1 … int16",
+        "fp8-e4m3",
+        "mxfp4",
+        "nvfp4",
+        "nf4",
+        "kmeans1 … kmeans8",
+        "ternary",
+    ):
+        assert name in text, name
+
+
+def test_the_channels_view_is_a_picture_too(
+    mlp: Path, mlp_samples: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures = [tmp_path / "distribution.png", tmp_path / "channels.png"]
+    for picture in pictures:
+        view = ("--view", picture.stem, "--select", "fc2", "--screenshot", picture)
+        assert run("open", mlp, "--samples", mlp_samples, *view) == 0
+    assert capsys.readouterr().err == ""
+    first, second = (picture.read_bytes() for picture in pictures)
+    assert first.startswith(b"\x89PNG")
+    assert first != second
+
+
+def test_another_metric_and_no_samples(
+    capsys: pytest.CaptureFixture[str], mlp: Path, mlp_samples: Path
+) -> None:
+    data = figures(capsys, mlp, "--samples", mlp_samples, "--metric", "cross-entropy")
+    assert (data["metric"], data["unit"], data["better"]) == ("cross-entropy", "nats", "lower")
+    assert run("run", mlp, "--samples", mlp_samples, "--metric", "PSNR") == 1
+    assert "Use one of top-1, mean recall" in capsys.readouterr().err
+    data = figures(capsys, mlp)
+    assert (data["metric"], data["quantized"], data["data"]) == (None, None, None)
+    assert data["layers"][0]["input"]["sqnr_db"] > 20
+    assert run("run", mlp) == 0
+    assert "measured on synthetic inputs" in capsys.readouterr().out
