@@ -1,15 +1,16 @@
-"""What a file is by its name: a model, samples for it, a plan, a program."""
+"""What a file is by its name: a model or a project, samples, a plan, a program."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal
 
+from qviz.app.project_file import SUFFIX as PROJECT
 from qviz.model.read_model import PYTHON, SUFFIXES
 
 Kind = Literal["model", "program", "samples", "plan", ""]
 
-MODEL_SUFFIXES = tuple(suffix for suffix in SUFFIXES if suffix != PYTHON)
+MODEL_SUFFIXES = (*(suffix for suffix in SUFFIXES if suffix != PYTHON), PROJECT)
 SAMPLE_SUFFIXES = (".npz", ".npy", ".csv", ".tsv", ".parquet", ".wav", ".txt")
 
 

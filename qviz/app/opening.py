@@ -11,6 +11,7 @@ from qviz.app.findings import forget_inputs, learn
 from qviz.app.history import History
 from qviz.app.measuring import Measuring
 from qviz.app.pipelines import FloatChecked, ModelRead, SamplesRead, open_model, open_samples
+from qviz.app.project_file import SUFFIX, read_project, write_project
 from qviz.app.scores import Scores
 from qviz.app.state import complaint
 from qviz.app.views import Message
@@ -44,22 +45,58 @@ class Opening(Measuring):
         """Open a model, then samples and a plan if given. What is open stays if it fails.
 
         `reading` says how files become samples, `values` feed inputs that are the same for all.
-        A Python program is opened by running it, which needs `run_code`.
+        A Python program is opened by running it, which needs `run_code`. A project opens what it
+        names; what is given besides takes the place of its own.
         """
-        path = Path(model)
-        given = None if samples is None else Path(samples)
-        seed = self._document.seed
+        if Path(model).suffix.lower() == SUFFIX:
+            self._open_project(Path(model), samples, plan, reading, values, run_code)
+            return
 
         def finished() -> None:
             if plan is not None:
                 self._guarded(lambda: self._take_plan(Path(plan)))
-            if samples is not None:
-                self.open_samples(samples, reading, values)
-            elif self._document.samples is not None:
-                self._calibrate()
-            else:
-                self._evaluate()
+            self._go_on(samples, reading, values)
 
+        self._open_model(Path(model), samples, run_code, finished)
+
+    def _open_project(
+        self,
+        path: Path,
+        samples: str | Path | None,
+        plan: str | Path | None,
+        reading: Reading | None,
+        values: Mapping[str, float] | None,
+        run_code: bool,
+    ) -> None:
+        project = read_project(path)
+        chosen = samples or project.samples
+
+        def take() -> None:
+            if plan is not None:
+                self._take_plan(Path(plan))
+                return
+            self._check(project.plan)
+            self._document = replace(self._document, plan=project.plan, saved_plan=project.plan.key)
+            self._changed("document", "rows", "distribution", "strip")
+
+        def finished() -> None:
+            self._document = replace(self._document, part=project.part, seed=project.seed)
+            self._guarded(take)
+            self._go_on(
+                chosen, reading or project.reading, values or project.values, project.metric
+            )
+
+        self._open_model(project.model, chosen, run_code, finished)
+
+    def _open_model(
+        self,
+        path: Path,
+        samples: str | Path | None,
+        run_code: bool,
+        finished: Callable[[], None],
+    ) -> None:
+        given = None if samples is None else Path(samples)
+        seed = self._document.seed
         self._lanes["open"].restart(
             f"Opening {path.name}",
             lambda token: open_model(path, given, seed, run_code, token),
@@ -68,11 +105,33 @@ class Opening(Measuring):
             finished,
         )
 
+    def _go_on(
+        self,
+        samples: str | Path | None,
+        reading: Reading | None,
+        values: Mapping[str, float] | None,
+        metric: str = "",
+    ) -> None:
+        """After a model: its samples, or what it brought with it."""
+        if samples is not None:
+            self.open_samples(samples, reading, values, metric)
+        elif self._document.samples is not None:
+            self._calibrate()
+        else:
+            self._evaluate()
+
+    def save_project(self, path: str | Path) -> None:
+        """Save what is open, how it is read and measured, and the plan, as one `.qviz` file."""
+        write_project(Path(path), self._document)
+        self._document = replace(self._document, saved_plan=self._document.plan.key)
+        self._changed("document")
+
     def open_samples(
         self,
         samples: str | Path,
         reading: Reading | None = None,
         values: Mapping[str, float] | None = None,
+        metric: str = "",
     ) -> None:
         """Open samples for the model that is open; `values` feed inputs they do not go by."""
         model, findings = self._require_model(), self._findings
@@ -80,7 +139,7 @@ class Opening(Measuring):
         how, given = reading or AS_PROPOSED, dict(values or {})
 
         def finished() -> None:
-            self._document = replace(self._document, reading=how, values=given)
+            self._document = replace(self._document, reading=how, values=given, metric=metric)
             self._calibrate()
 
         self._lanes["open"].restart(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +13,7 @@ import torch
 
 from qviz.errors import QvizError
 from qviz.model import passes
+from qviz.model.check_nodes import check_calls, check_nodes
 from qviz.model.expand_quantized import expand_quantized
 from qviz.model.fold_batch_norm import fold_batch_norm
 from qviz.model.infer_types import infer_types
@@ -49,16 +51,24 @@ class Source:
 def build_model(graph: ir.Model, source: Source) -> Model:
     """Check and prepare a graph; raises QvizError naming the file, the cause and the cure."""
     path = source.path
-    _check_interface(path, graph)
-    _check_reads(path, graph)
     try:
-        graph, quantizers, notes = _prepare(graph)
-        steps = make_steps(graph)
-        constants = _constants(graph)
-    except QvizError:
-        raise
+        _check_interface(path, graph)
+        _check_reads(path, graph)
+        check_calls(path, graph)
+        check_nodes(path, graph)
+        return _build(graph, source)
+    except QvizError as error:
+        cause = error.cause if error.subject == path.name else f"{error.subject}: {error.cause}"
+        raise QvizError(path.name, cause, error.cure) from error
     except Exception as error:
         raise _damaged(path, error) from error
+
+
+def _build(graph: ir.Model, source: Source) -> Model:
+    path = source.path
+    graph, quantizers, notes = _prepare(graph)
+    steps = make_steps(graph)
+    constants = _constants(graph)
     _check_finite(path, constants)
     ranks, dtypes = _known_types(graph)
     layers, slots = find_layers(steps, constants, ranks, dtypes)
@@ -158,6 +168,12 @@ def _check_interface(path: Path, graph: ir.Model) -> None:
         raise QvizError(path.name, "it holds no operators", "Export the model again")
     if not graph.graph.outputs:
         raise QvizError(path.name, "it declares no outputs", "Export the model again with outputs")
+    for what, values in (("input", graph.graph.inputs), ("output", graph.graph.outputs)):
+        names = Counter(value.name or "" for value in values)
+        name, count = names.most_common(1)[0] if names else ("", 1)
+        if count > 1 or "" in names:
+            cause = f"has the name '{name}' twice" if count > 1 else "has no name"
+            raise QvizError(path.name, f"an {what} of it {cause}", "Export the model again")
     versions = graph.graph.opset_imports
     if versions.get("", 7) < 7:
         raise QvizError(
@@ -194,7 +210,9 @@ def _check_finite(path: Path, constants: Mapping[str, torch.Tensor]) -> None:
                 )
 
 
-def _damaged(path: Path, error: Exception) -> QvizError:
+def _damaged(path: Path, error: BaseException) -> QvizError:
+    while error.__cause__ is not None:  # libraries wrap the cause in whole graphs as text
+        error = error.__cause__
     lines = str(error).strip().splitlines()
     detail = lines[0][:200].rstrip(".") if lines else type(error).__name__
     return QvizError(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
 
 from qviz.errors import QvizError
 from qviz.model.model import Model, TensorInfo, Value
+
+# Random values beyond this are not worth making; real samples of that size can still be given.
+_LARGEST = 1 << 27  # values: 512 MiB of float32
+_MOST_AXES = 64  # that torch and numpy take
 
 
 def synthetic_feeds(
@@ -16,7 +21,7 @@ def synthetic_feeds(
     """Random inputs of the declared shapes: N(0, 1) floats, integers 0 and 1.
 
     A symbolic first dimension becomes `batch`, other symbolic ones `free`. Raises QvizError when
-    an input's rank or type is unknown.
+    an input's rank or type is unknown, or it is too large.
     """
     generator = torch.Generator().manual_seed(seed)
     return {info.name: _synthetic(model, info, batch, free, generator) for info in model.inputs}
@@ -35,6 +40,13 @@ def _synthetic(
         size if isinstance(size, int) else batch if axis == 0 else free
         for axis, size in enumerate(info.shape)
     ]
+    if len(shape) > _MOST_AXES or math.prod(max(size, 1) for size in shape) > _LARGEST:
+        raise QvizError(
+            model.name,
+            f"its input '{info.name}' takes {_shape_text(info.shape[:8])}"
+            f"{' and more axes' if len(info.shape) > 8 else ''}, too much to try it with",
+            "Give samples for it",
+        )
     if info.dtype.is_floating_point:
         return torch.randn(shape, generator=generator).to(info.dtype)
     return torch.randint(0, 2, shape, generator=generator).to(info.dtype)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import onnx
 import onnx_ir as ir
 
+from qviz.model.onnx_file import quiet_parser
+
 # Inference reads the values of small constants (shapes, axes); of others only type and shape.
 _VALUES_READ = 1024
 
@@ -20,7 +22,8 @@ def infer_types(graph: ir.Model) -> None:
             value.const_value = None
             copy.graph.inputs.append(value)
     try:
-        inferred = ir.from_proto(onnx.shape_inference.infer_shapes(ir.to_proto(copy)))
+        with quiet_parser():
+            inferred = ir.from_proto(onnx.shape_inference.infer_shapes(ir.to_proto(copy)))
     except Exception:  # inference is a convenience: every value is typed again when it is computed
         return
     found = {value.name: value for node in inferred.graph for value in node.outputs}

@@ -8,7 +8,7 @@ import torch
 from qviz.errors import QvizError
 from qviz.model.layer_kinds import layer_kind
 from qviz.model.model import Value
-from qviz.model.passes import NEVER_FOLDED, add_constant
+from qviz.model.passes import NEVER_FOLDED, add_constant, too_large_to_fold
 from qviz.model.step_runner import StepRunner
 from qviz.model.steps import inner_nodes, make_step, subgraphs
 from qviz.model.tensors import from_onnx, is_float
@@ -59,8 +59,11 @@ class _InnerConstants:
         inputs = [None if given is None else self.find(given) for given in node.inputs]
         if any(g is not None and i is None for g, i in zip(node.inputs, inputs, strict=True)):
             return None
+        step = make_step(0, node, self._graph.opset_imports)
+        if too_large_to_fold(step, inputs):
+            return None
         try:
-            results = self._runner.run(make_step(0, node, self._graph.opset_imports), inputs, {})
+            results = self._runner.run(step, inputs, {})
         except QvizError:
             return None
         return results[value.index() or 0]

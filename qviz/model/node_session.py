@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from onnx import helper
 
 from qviz.model.model import Step, Value
+from qviz.model.onnx_file import quiet_parser
 from qviz.model.steps import inner_nodes
 from qviz.model.tensors import from_numpy, onnx_dtype, to_numpy, torch_dtype, widened
 
@@ -32,6 +34,7 @@ _CARRIERS = {
     ir.DataType.UINT2: ir.DataType.UINT8,
 }
 _ORT: Any = onnxruntime  # its types are not declared
+_LOOP_S = 10.0  # how long a Loop may go on; onnxruntime looks between its operators
 _IR_VERSION = 10  # the newest that every onnxruntime from 1.20 on reads
 
 
@@ -73,13 +76,27 @@ class NodeSession:
             self._session = builder.session(awkward)
         self._targets = [awkward.get(name) for name in step.outputs if name]
         self._present = [bool(name) for name in step.outputs]
+        nodes = (step.node, *inner_nodes(step.node))
+        self._may_go_on = any(node.op_type == "Loop" for node in nodes)
 
     def run(self, values: Mapping[str, Value]) -> tuple[Value, ...]:
         """The step's outputs, None where an output is not asked for."""
         feeds = dict(_feed(name, values[name]) for name in self._fed)
-        results = zip(self._session.run(None, feeds), self._targets, strict=True)
+        results = zip(self._results(feeds), self._targets, strict=True)
         found = iter([_from_result(result, target) for result, target in results])
         return tuple(next(found) if present else None for present in self._present)
+
+    def _results(self, feeds: Mapping[str, Any]) -> list[Any]:
+        """What onnxruntime returns; a Loop that does not end is ended, which raises its error."""
+        options = _ORT.RunOptions()
+        watch = threading.Timer(_LOOP_S, setattr, (options, "terminate", True))
+        if self._may_go_on:
+            watch.start()
+        try:
+            results: list[Any] = self._session.run(None, feeds, options)
+        finally:
+            watch.cancel()
+        return results
 
 
 class _Builder:
@@ -116,7 +133,8 @@ class _Builder:
         return open_session(self._model(awkward, version).SerializeToString())
 
     def _model(self, awkward: Mapping[str, ir.DataType], version: int) -> Any:
-        node: Any = ir.to_proto(self._step.node)
+        with quiet_parser():
+            node: Any = ir.to_proto(self._step.node)
         node.name = ""
         node.ClearField("metadata_props")
         used = [name if name in self._values else "" for name in self._step.inputs]

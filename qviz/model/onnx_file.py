@@ -9,12 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import onnx
 import onnx_ir as ir
 
 from qviz.errors import QvizError
+from qviz.model.onnx_names import check_names
 from qviz.model.steps import subgraphs
 
 _BLOCK = 1 << 22
+_LISTS = ("float", "int32", "int64", "uint64", "double", "string")
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,7 +30,7 @@ class OnnxFile:
 
 
 @contextmanager
-def _quiet_parser() -> Iterator[None]:
+def quiet_parser() -> Iterator[None]:
     """Keep onnx_ir's own warnings from the terminal: what is wrong is refused with its cure."""
     parser = logging.getLogger("onnx_ir")
     level = parser.level
@@ -43,8 +46,12 @@ def load_file(path: Path) -> OnnxFile:
     digest = hashlib.sha256()
     try:
         size = _feed(path, digest)
-        with _quiet_parser():
-            graph = ir.load(path)
+        proto = onnx.load(path, load_external_data=False)
+        check_names(path, proto)
+        with quiet_parser():
+            graph = ir.from_proto(proto)
+    except QvizError:
+        raise
     except FileNotFoundError as error:
         raise QvizError(path.name, "there is no such file", "Check the path") from error
     except OSError as error:
@@ -52,7 +59,7 @@ def load_file(path: Path) -> OnnxFile:
         raise QvizError(path.name, f"it cannot be read: {cause}", "Check the file") from error
     except Exception as error:
         raise _not_onnx(path) from error
-    for data in _data_files(path, graph):
+    for data in _checked_files(path, graph):
         size += _feed(data, digest)
     return OnnxFile(graph, digest.hexdigest(), size)
 
@@ -61,7 +68,18 @@ def check_tensors(path: Path, graph: ir.Model) -> None:
     """Raise QvizError unless every tensor's bytes are there and as many as its shape needs."""
     for tensor in _tensors(graph):
         try:
+            if (
+                isinstance(tensor, ir.TensorProtoTensor)
+                and tensor.size
+                and not _has_values(tensor.raw)
+            ):
+                raise _bad_tensor(path, tensor)  # onnx_ir takes it for zeros
             size = tensor.numpy().size
+            packed = tensor.dtype != ir.DataType.STRING and tensor.dtype.bitwidth < 8
+            if packed and len(tensor.tobytes()) != tensor.nbytes:
+                raise _bad_tensor(path, tensor)
+        except QvizError:
+            raise
         except Exception as error:
             raise _bad_tensor(path, tensor) from error
         if size != tensor.size:
@@ -76,7 +94,7 @@ def _data_files(path: Path, graph: ir.Model) -> list[Path]:
         if not isinstance(tensor, ir.ExternalTensor):
             continue
         location = str(tensor.location)
-        data = (folder / location).resolve()
+        data = _resolved(path, folder, location)
         if not data.is_relative_to(folder):
             raise QvizError(
                 path.name,
@@ -89,6 +107,8 @@ def _data_files(path: Path, graph: ir.Model) -> list[Path]:
                 f"its weights are in the file '{location}', which is missing",
                 f"Put '{location}' beside the model",
             )
+        if tensor.length is not None and tensor.length < tensor.nbytes:
+            raise _bad_tensor(path, tensor)
         end = (tensor.offset or 0) + max(tensor.length or 0, tensor.nbytes)
         if data.stat().st_size < end:
             raise QvizError(
@@ -98,6 +118,43 @@ def _data_files(path: Path, graph: ir.Model) -> list[Path]:
             )
         files[location] = data
     return [files[location] for location in sorted(files)]
+
+
+def _has_values(proto: onnx.TensorProto) -> bool:
+    lists = (getattr(proto, f"{kind}_data") for kind in _LISTS)
+    return proto.HasField("raw_data") or any(len(values) for values in lists)
+
+
+def _checked_files(path: Path, graph: ir.Model) -> list[Path]:
+    try:
+        _find_data(path, graph)
+        return _data_files(path, graph)
+    except QvizError:
+        raise
+    except Exception as error:  # a tensor that is none, whose size cannot be told
+        raise _not_onnx(path) from error
+
+
+def _find_data(path: Path, graph: ir.Model) -> None:
+    """Tell every tensor the folder that its data file lies in; without it, it is searched for."""
+    for tensor in _tensors(graph):
+        if isinstance(tensor, ir.ExternalTensor):
+            tensor.base_dir = path.parent
+
+
+def _resolved(path: Path, folder: Path, location: str) -> Path:
+    try:
+        data = (folder / location).resolve()
+        data.stat()
+        return data
+    except FileNotFoundError:
+        return data
+    except (OSError, RuntimeError, ValueError) as error:  # too long, a link to itself, zero bytes
+        raise QvizError(
+            path.name,
+            f"its weights are in the file {location[:80]!r}, which cannot be found: {error}"[:300],
+            "Put the data file beside the model and export it again",
+        ) from error
 
 
 def _tensors(graph: ir.Model) -> Iterator[ir.TensorProtocol]:

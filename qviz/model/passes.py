@@ -6,24 +6,24 @@ their weights (inner_weights.py).
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import onnx_ir as ir
 import torch
 from onnx_ir.passes import common
 
 from qviz.errors import QvizError
-from qviz.model.model import Value
+from qviz.model.model import Step, Value
+from qviz.model.result_sizes import result_elements
 from qviz.model.step_runner import StepRunner
-from qviz.model.steps import captured, make_step
+from qviz.model.steps import captured, inner_nodes, make_step
 from qviz.model.tensors import from_onnx, size_bytes, to_onnx, torch_dtype
 
 Pass = Callable[[ir.Model], tuple[ir.Model, bool]]
 
 # A folded constant may not be larger than this, unless it is no larger than what it is made from.
 _FOLDED_BYTES = 64 << 20
-_GROWS = {"ConstantOfShape", "Expand", "Tile"}  # their last input says how large the result is
+_FLOAT = 4  # bytes
 NEVER_FOLDED = {
     "Bernoulli",
     "Multinomial",
@@ -156,7 +156,7 @@ def fold_constants(graph: ir.Model) -> tuple[ir.Model, bool]:
             continue
         step = make_step(0, node, graph.opset_imports)
         inputs = [_constant(value, known) for value in node.inputs]
-        if node.op_type in _GROWS and not _small_shape(inputs[-1]):
+        if too_large_to_fold(step, inputs):
             continue
         try:
             results = runner.run(step, inputs, {})
@@ -188,22 +188,27 @@ def _foldable(node: ir.Node, known: dict[ir.Value, Value]) -> bool:
     """Whether the node reads constants only and always gives the same."""
     if node.op_type in NEVER_FOLDED or any(value.is_graph_output() for value in node.outputs):
         return False
+    if any(inner.op_type == "Loop" for inner in (node, *inner_nodes(node))):
+        return False  # it may never end
     given = [value for value in node.inputs if value is not None]
     ready = all(value in known or value.is_initializer() for value in given)
     return ready and not any(True for _ in captured(node))
 
 
-def _small_shape(shape: Value) -> bool:
-    """Whether a tensor of this shape is small enough to be made just to look at its size."""
-    if not isinstance(shape, torch.Tensor):
-        return False
-    return math.prod(max(int(size), 1) for size in shape.reshape(-1)) <= _FOLDED_BYTES
+def too_large_to_fold(step: Step, inputs: Sequence[Value]) -> bool:
+    """Whether the result need not even be made to see that it is too large."""
+    return result_elements(step, inputs) * _FLOAT > max(_FOLDED_BYTES, _given_bytes(inputs))
 
 
-def _small_enough(results: list[torch.Tensor], inputs: list[Value]) -> bool:
+def _small_enough(results: Sequence[torch.Tensor], inputs: Sequence[Value]) -> bool:
     made = sum(size_bytes(value) for value in results)
-    given = sum(size_bytes(x) for x in inputs if x is not None and not isinstance(x, list))
-    return made <= max(_FOLDED_BYTES, given)
+    return made <= max(_FOLDED_BYTES, _given_bytes(inputs))
+
+
+def _given_bytes(inputs: Sequence[Value]) -> int:
+    """What a result is made from; an operand that is given twice counts once."""
+    distinct = {id(x): x for x in inputs if x is not None and not isinstance(x, list)}
+    return sum(size_bytes(x) for x in distinct.values())
 
 
 def _replace_by_constant(graph: ir.Model, value: ir.Value, tensor: torch.Tensor) -> ir.Value:

@@ -12,10 +12,13 @@ from qviz.errors import QvizError
 from qviz.model.model import Step, Value
 from qviz.model.node_session import NodeSession, signature
 from qviz.model.operators import Operator, UnsupportedError, find_operator
+from qviz.model.result_sizes import result_elements
 from qviz.model.tensors import size_bytes
 
 # Constants up to this size are built into a session, which packs them once.
 _BUILT_IN_BYTES = 64 << 20
+# More values in one result are taken for a mistake in the model: 2 GiB of float32.
+LARGEST_RESULT = 1 << 29
 
 
 class StepRunner:
@@ -38,6 +41,7 @@ class StepRunner:
     ) -> tuple[Value, ...]:
         """The outputs of a step; raises QvizError naming the step when its inputs do not fit."""
         found = find_operator(step.domain, step.op, step.version)
+        _check_size(step, inputs)
         try:
             if found is not None and _accepts(found, inputs):
                 try:
@@ -78,6 +82,16 @@ class StepRunner:
         if not isinstance(value, torch.Tensor) or size_bytes(value) > _BUILT_IN_BYTES:
             return False
         return self._constants.get(name) is value
+
+
+def _check_size(step: Step, inputs: Sequence[Value]) -> None:
+    elements = result_elements(step, inputs)
+    if elements > LARGEST_RESULT:
+        raise QvizError(
+            f"{step.name} ({step.op})",
+            f"its result would have {elements:,} values, too many to hold",
+            "Check the sizes that the model computes, or give samples of other sizes",
+        )
 
 
 def _tensors(values: Mapping[str, Value]) -> dict[str, torch.Tensor]:

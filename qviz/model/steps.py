@@ -18,11 +18,11 @@ def make_steps(model: ir.Model) -> tuple[Step, ...]:
     """One Step for each node of the main graph; names the nodes uniquely as it goes."""
     taken: set[str] = set()
     steps = []
-    counts = {node.name for node in model.graph if node.name}
+    given = {node.name for node in model.graph if node.name}
     for index, node in enumerate(model.graph):
         name = node.name or ""
         if not name or name in taken:
-            name = _unique(f"{node.op_type}_{index}", taken | counts)
+            name = _unique(f"{node.op_type}_{index}", taken, given)
         taken.add(name)
         node.name = name
         steps.append(make_step(index, node, model.graph.opset_imports))
@@ -83,9 +83,9 @@ def captured(node: ir.Node) -> Iterator[ir.Value]:
         yield from (value for value in graph.outputs if value not in inner)
 
 
-def _unique(wish: str, taken: set[str]) -> str:
+def _unique(wish: str, *taken: set[str]) -> str:
     name, number = wish, 1
-    while name in taken:
+    while any(name in names for names in taken):
         number += 1
         name = f"{wish}_{number}"
     return name

@@ -14,6 +14,7 @@ from typing import Any
 
 from qviz.errors import QvizError
 from qviz.model.slots import Role, Slot
+from qviz.plan.json_file import read_json, write_json
 from qviz.quant.scheme import FLOAT, Scheme
 from qviz.quant.spelling import parse_scheme
 
@@ -193,34 +194,12 @@ def read_plan(path: Path) -> Plan:
     Raises:
         QvizError: no such file, not JSON, or not a plan.
     """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise QvizError(path.name, f"it cannot be read ({error.strerror})", "Check the path") from (
-            error
-        )
-    except ValueError as error:
-        raise QvizError(
-            path.name, f"it is not JSON ({error})", "Use a plan file that qviz saved"
-        ) from error
-    return from_json(data, path.name)
+    return from_json(read_json(path, "Use a plan file that qviz saved"), path.name)
 
 
 def write_plan(plan: Plan, path: Path, provenance: Mapping[str, Any]) -> None:
     """Write a plan file atomically; `provenance` names model, samples, seed and tool version."""
-    text = json.dumps({**to_json(plan), "provenance": dict(provenance)}, indent=2) + "\n"
-    beside = path.with_name(path.name + ".part")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
-    except OSError as error:
-        if beside.is_file():
-            beside.unlink()
-        raise QvizError(
-            str(path),
-            f"it cannot be written ({error.strerror})",
-            "Choose a folder you may write to",
-        ) from error
+    write_json(path, {**to_json(plan), "provenance": dict(provenance)})
 
 
 def check_plan(plan: Plan, slots: Mapping[str, Slot], layer_names: Mapping[int, str]) -> None:

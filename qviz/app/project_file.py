@@ -1,0 +1,101 @@
+"""A project: the open model and samples, how they are read, what is measured, and the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qviz.app.document import Document, known_part
+from qviz.data import reading as readings
+from qviz.data.parts import Part
+from qviz.data.reading import Reading
+from qviz.errors import QvizError
+from qviz.plan import plan as plans
+from qviz.plan.json_file import read_json, write_json
+from qviz.plan.plan import Plan
+
+SUFFIX = ".qviz"
+VERSION = 1
+CURE = "Open a project that qviz saved"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Project:
+    """What a project file says; paths are absolute."""
+
+    model: Path
+    samples: Path | None
+    reading: Reading
+    values: Mapping[str, float]
+    metric: str
+    part: Part
+    seed: int
+    plan: Plan
+
+
+def write_project(path: Path, document: Document) -> None:
+    """Write what is open; files in the project's folder or below it are named relative to it.
+
+    Raises:
+        QvizError: nothing is open, or the file cannot be written.
+    """
+    if document.model is None:
+        raise QvizError("project", "no model is open", "Open a model first")
+    samples = document.scored
+    write_json(
+        path,
+        {
+            "qviz_project": VERSION,
+            "model": _named(path, document.model.path),
+            "samples": None if samples is None else _named(path, samples.path),
+            "reading": readings.to_json(document.reading),
+            "inputs": dict(document.values),
+            "metric": document.metric,
+            "part": document.part,
+            "seed": document.seed,
+            "plan": plans.to_json(document.plan),
+        },
+    )
+
+
+def _named(project: Path, file: str) -> str:
+    folder, target = project.resolve().parent, Path(file).resolve()
+    return str(target.relative_to(folder) if target.is_relative_to(folder) else target)
+
+
+def read_project(path: Path) -> Project:
+    """Read a project file.
+
+    Raises:
+        QvizError: no such file, not a project, or one of a newer version.
+    """
+    data = read_json(path, CURE)
+    if not isinstance(data, dict) or "qviz_project" not in data:
+        raise QvizError(path.name, "it is not a qviz project", CURE)
+    if data["qviz_project"] != VERSION:
+        raise QvizError(
+            path.name,
+            f"its version is {data['qviz_project']!r} and this qviz reads {VERSION}",
+            "Open it with the qviz that saved it",
+        )
+    try:
+        return _project(path, data)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        cause = f"its fields are not those of a project ({error})"
+        raise QvizError(path.name, cause, CURE) from error
+
+
+def _project(path: Path, data: Mapping[str, Any]) -> Project:
+    folder, samples = path.resolve().parent, data["samples"]
+    return Project(
+        model=folder / str(data["model"]),
+        samples=None if samples is None else folder / str(samples),
+        reading=readings.from_json(data["reading"], path.name),
+        values={str(name): float(value) for name, value in data["inputs"].items()},
+        metric=str(data["metric"]),
+        part=known_part(str(data["part"])),
+        seed=int(data["seed"]),
+        plan=plans.from_json(data["plan"], path.name),
+    )

@@ -1,0 +1,97 @@
+"""Projects: saved, moved, opened again, and what is wrong with one that is not."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import qviz
+from qviz.data.reading import Reading
+from qviz.errors import QvizError
+
+
+@pytest.fixture
+def saved(mlp: Path, mlp_samples: Path, tmp_path: Path) -> Path:
+    session = qviz.open(mlp, mlp_samples, seed=3)
+    session.open_samples(mlp_samples, Reading(subset=40, seed=1))
+    session.set("fc1.weight", "int4:channel")
+    session.set_metric("cross-entropy")
+    session.set_part("tune")
+    session.save_project(tmp_path / "work.qviz")
+    return tmp_path / "work.qviz"
+
+
+def test_a_project_opens_as_it_was_saved(saved: Path) -> None:
+    session = qviz.open(saved)
+    document = session.current()
+    assert document.samples is not None
+    assert document.samples.count == 40
+    assert (document.part, document.seed, document.metric) == ("tune", 3, "cross-entropy")
+    weight = session.rows()[0].weight
+    assert weight is not None
+    assert weight.scheme == "int4:channel"
+    assert session.evaluate().metric == "cross-entropy"
+    assert session.evaluate().part == "tune"
+
+
+def test_a_project_moves_with_its_folder(saved: Path, tmp_path: Path) -> None:
+    before = qviz.open(saved).evaluate().value
+    data = json.loads(saved.read_text())
+    assert not Path(data["model"]).is_absolute()
+    moved = tmp_path / "elsewhere"
+    moved.mkdir()
+    for name in (saved.name, data["model"], data["samples"]):
+        shutil.move(tmp_path / name, moved / name)
+    assert qviz.open(moved / saved.name).evaluate().value == before
+
+
+def test_what_is_given_besides_takes_the_place_of_its_own(
+    saved: Path, mlp_samples: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / "other.npz"
+    shutil.copy(mlp_samples, other)
+    assert qviz.open(saved, other).document().samples_name == "other.npz"
+
+
+def changed(path: Path, **fields: Any) -> Path:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **fields}))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("fields", "cause"),
+    [
+        ({"qviz_project": 2}, "its version is 2"),
+        ({"plan": {}}, "not a qviz plan"),
+        ({"part": "some"}, "no such part"),
+        ({"inputs": {"sr": "fast"}}, "not those of a project"),
+        ({"inputs": None}, "not those of a project"),
+        ({"seed": "x"}, "not those of a project"),
+        ({"model": "none.onnx"}, "no such file"),
+        ({"reading": {"subset": 0}}, "subset is 0"),
+    ],
+)
+def test_a_wrong_project_is_one_message(saved: Path, fields: dict[str, Any], cause: str) -> None:
+    with pytest.raises(QvizError) as caught:
+        qviz.open(changed(saved, **fields))
+    assert cause in str(caught.value)
+    assert caught.value.cure
+
+
+@pytest.mark.parametrize("text", ["", "hello", "[]", "{}", "[" * 100_000])
+def test_what_is_no_project_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "x.qviz"
+    path.write_text(text)
+    with pytest.raises(QvizError, match=r"x\.qviz"):
+        qviz.open(path)
+
+
+def test_nothing_open_cannot_be_saved(tmp_path: Path) -> None:
+    from qviz.app.session import Session
+
+    with pytest.raises(QvizError, match="no model is open"):
+        Session().save_project(tmp_path / "x.qviz")
