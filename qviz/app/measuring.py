@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
+from qviz.app.chance import chance_warning
 from qviz.app.details import DetailsFound
 from qviz.app.document import known_part
 from qviz.app.findings import learn
@@ -19,6 +20,7 @@ from qviz.app.pipelines import (
 )
 from qviz.app.scores import checked_limit
 from qviz.app.state import State, complaint
+from qviz.app.views import Message
 from qviz.app.watching import Watching
 from qviz.data.parts import Part
 from qviz.engine.calibrate import Calibration
@@ -44,6 +46,7 @@ class Measuring(State):
             post, part=part, seed=seed, limit=limit, memo_budget=memo_budget, progress=progress
         )
         self._watching = Watching(self._lanes["details"], self._measured, self._say_failed)
+        self._warned_of = ""  # hash of the samples on which the float model scores like chance
 
     def _measured(self, payload: object) -> None:
         """Take what was measured."""
@@ -126,7 +129,18 @@ class Measuring(State):
 
     def _evaluation_finished(self) -> None:
         self._changed("strip", "rows")
+        self._warn_of_chance()
         self._measure_outputs()
+
+    def _warn_of_chance(self) -> None:
+        """Once for each set of samples."""
+        samples, shown = self._document.scored, self._scores.shown
+        if samples is None or shown is None or self._warned_of == samples.hash:
+            return
+        warning = chance_warning(samples, shown)
+        if warning:
+            self._warned_of = samples.hash
+            self._say(Message("warning", warning))
 
     def set_metric(self, metric: str) -> None:
         """Measure something else of the same outputs, by its name; "" for what fits them best."""

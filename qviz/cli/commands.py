@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any, Literal
@@ -287,4 +288,14 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except QvizError as error:
         click.echo(f"qviz: {error}", err=True)
+        sys.exit(1)
+    except Exception as error:
+        if os.environ.get("QVIZ_TRACEBACK"):
+            raise
+        what = f"{type(error).__name__}: {error}".splitlines()[0][:300]
+        click.echo(
+            f"qviz: something unexpected failed ({what}). Set QVIZ_TRACEBACK=1 to see where, and "
+            "report it.",
+            err=True,
+        )
         sys.exit(1)

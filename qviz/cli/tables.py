@@ -79,6 +79,8 @@ def number_lines(session: Session, evaluation: Evaluation | None) -> list[str]:
                 f"(×{cost.bops_float / cost.bops_quantized:.1f} fewer)"
             )
     document = session.document()
+    warnings = (m.text for m in session.messages() if m.level == "warning")
+    lines += [text for text in warnings if text != document.parity]
     if document.synthetic:
         lines.append("without samples: inputs and outputs were measured on synthetic inputs")
     if document.parity:

@@ -36,6 +36,9 @@ def read_dialect(path: Path, values: tuple[str, ...] = ()) -> Dialect:
         QvizError: no such file, an empty one, or no UTF-8 text.
     """
     lines = _first_lines(path)
+    if any(len(line) > csv.field_size_limit() for line in lines):
+        cause = f"it has a line of more than {csv.field_size_limit():,} letters"
+        raise QvizError(path.name, cause, "Save wide data as .npz or Parquet")
     delimiter = max(DELIMITERS, key=lambda mark: _regular(lines, mark))
     if not _regular(lines, delimiter):
         delimiter = ","

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from qviz.data.content import row_digests
-from qviz.data.read_npz import from_arrays
+from qviz.data.read_npz import first_line, from_arrays
 from qviz.data.samples import LABELS, Array, InputSpec, Samples
 from qviz.errors import QvizError
 
@@ -85,7 +85,7 @@ def map_array(path: Path) -> Array:
     except Exception as error:  # a damaged header can fail in any way
         raise QvizError(
             path.name,
-            f"it is no .npy file of one plain array, or only part of one ({error})",
+            f"it is no .npy file of one plain array, or only part of one ({first_line(error)})",
             "Save it with numpy.save(file, array)",
         ) from error
     if not isinstance(array, np.ndarray):  # an .npz under another name

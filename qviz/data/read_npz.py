@@ -64,6 +64,9 @@ def _constants(
     count = labelled if labelled in going else _most_common(going)
     if count is not None:
         found |= {name: arrays[name] for name, length in lengths.items() if length != count}
+    if some_free:  # an input of a fixed first size does not go by samples, whatever their number
+        fixed_sizes = {spec.name: spec.shape[0] for spec in inputs if spec.shape}
+        found |= {name: arrays[name] for name in fixed if lengths.get(name) == fixed_sizes[name]}
     return found
 
 
@@ -94,12 +97,12 @@ def read_archive(path: Path) -> dict[str, Array]:
     except IsADirectoryError:
         raise QvizError(path.name, "it is a folder", "Choose an .npz file") from None
     except zipfile.BadZipFile as error:
-        cause = f"it is damaged ({_first_line(error)})"
+        cause = f"it is damaged ({first_line(error)})"
         raise QvizError(path.name, cause, "Copy or save it again") from error
     except Exception as error:  # a damaged archive can fail in any of its readers
         raise QvizError(
             path.name,
-            f"it cannot be read as an .npz archive of plain arrays ({_first_line(error)})",
+            f"it cannot be read as an .npz archive of plain arrays ({first_line(error)})",
             cure,
         ) from error
     return {
@@ -108,7 +111,8 @@ def read_archive(path: Path) -> dict[str, Array]:
     }
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """What an error says, without what follows."""
     lines = str(error).splitlines()
     return lines[0] if lines else type(error).__name__
 

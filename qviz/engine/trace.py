@@ -19,6 +19,7 @@ from qviz.errors import QvizError
 from qviz.model.model import Model, Step, Value
 from qviz.model.parity import Parity, check_against_onnxruntime
 from qviz.model.runtime import Runtime, synthetic_feeds
+from qviz.model.tensors import to_numpy
 from qviz.plan.cost import count_macs
 from qviz.plan.stored import stored_quantizers
 
@@ -72,7 +73,7 @@ def check_float(model: Model, samples: Samples | None, run: FloatRun) -> Parity:
     Without samples it is measured on the feeds of `run`.
     """
     feeds = run.feeds if samples is None else _sample_feeds(model, samples, CHECKED_SAMPLES)
-    arrays = {name: tensor.numpy() for name, tensor in feeds.items()}
+    arrays = {name: to_numpy(tensor) for name, tensor in feeds.items()}
     stored = stored_quantizers(model)
     if not stored:
         return check_against_onnxruntime(model, arrays)
@@ -110,7 +111,8 @@ def _runnable(
     if samples is not None:
         feeds = _sample_feeds(model, samples, 1)
         return feeds, _shapes(model, feeds, cancelled)
-    for free in FREE_SIZES[:-1]:
+    some_free = any(not isinstance(n, int) for info in model.inputs for n in (info.shape or ())[1:])
+    for free in FREE_SIZES[:-1] if some_free else ():
         try:
             tried = synthetic_feeds(model, free=free)
             return tried, _shapes(model, tried, cancelled)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import onnx_ir as ir
 import torch
 
@@ -42,6 +44,12 @@ class _InnerConstants:
         self._graph = graph
         self._runner = StepRunner(graph, {})
         self._known: dict[ir.Value, Value] = {}
+        self._carried = {
+            inside: start
+            for outer in graph.graph
+            for node in (outer, *inner_nodes(outer))
+            for inside, start in _carried(node)
+        }
 
     def find(self, value: ir.Value) -> Value:
         """The value; None for what is computed from a body's or the model's inputs."""
@@ -53,6 +61,9 @@ class _InnerConstants:
     def _computed(self, value: ir.Value) -> Value:
         node = value.producer()
         if node is None:
+            start = self._carried.get(value)
+            if start is not None:
+                return self.find(start)
             return None if value.const_value is None else from_onnx(value.const_value)
         if node.op_type in NEVER_FOLDED or any(True for _ in subgraphs(node)):
             return None
@@ -67,3 +78,26 @@ class _InnerConstants:
         except QvizError:
             return None
         return results[value.index() or 0]
+
+
+def _carried(node: ir.Node) -> Iterator[tuple[ir.Value, ir.Value]]:
+    """(state inside, what it starts as) of a Loop whose body hands the state on as it is.
+
+    tf2onnx passes a recurrent cell's weights into its loop that way.
+    """
+    if node.op_type != "Loop" or node.domain:
+        return
+    for body in subgraphs(node):
+        states = zip(node.inputs[2:], body.inputs[2:], body.outputs[1:], strict=False)
+        for start, inside, after in states:
+            if start is not None and _same_value(after, inside):
+                yield inside, start
+
+
+def _same_value(value: ir.Value, wanted: ir.Value) -> bool:
+    """Whether a value is another one, perhaps through Identity nodes."""
+    node = value.producer()
+    while value is not wanted and node is not None and node.op_type == "Identity":
+        value = node.inputs[0] if node.inputs[0] is not None else value
+        node = value.producer()
+    return value is wanted

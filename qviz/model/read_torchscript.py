@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import zipfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -73,7 +74,12 @@ def _check_code(path: Path) -> None:
             )
         for entry in archive.infolist():
             if entry.filename.lower().endswith(".py"):
-                code = archive.read(entry).decode("utf-8", errors="replace")
+                try:
+                    code = archive.read(entry).decode("utf-8", errors="replace")
+                except (zipfile.BadZipFile, zlib.error, OSError, EOFError) as error:
+                    raise QvizError(
+                        path.name, f"its code is damaged ({error})", "Copy or save the file again"
+                    ) from error
                 found = _REACHES_OUT.search(code)
                 if found is not None:
                     raise QvizError(

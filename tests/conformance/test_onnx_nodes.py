@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import warnings
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import onnx
 import pytest
-from onnx import numpy_helper
 from onnx.backend.test.loader import load_model_tests
 
-from qviz.errors import QvizError
-from qviz.model.model import Value
-from qviz.model.node_session import open_session
+from qviz.model.operators import operator_names
 from qviz.model.parity import check_against_onnxruntime
 from qviz.model.read_onnx import read_onnx
 from qviz.model.runtime import Runtime, synthetic_feeds
-from qviz.model.tensors import from_numpy
+from tests.conformance.onnx_nodes import (
+    Outcome,
+    node_outcomes,
+    passes_in_onnxruntime,
+    passes_in_qviz,
+    read_case_data,
+)
 
 # Cases onnxruntime passes and qviz does not, each with its cause.
 KNOWN = {
@@ -53,33 +51,9 @@ LEAST = {
 }
 
 
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """How one case went in onnxruntime and in qviz."""
-
-    name: str
-    op: str
-    onnxruntime: bool
-    qviz: bool
-
-
 @pytest.fixture(scope="module")
 def outcomes(tmp_path_factory: pytest.TempPathFactory) -> list[Outcome]:
-    path = tmp_path_factory.mktemp("nodes") / "case.onnx"
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # making the cases overflows on purpose
-        cases = load_model_tests(kind="node")
-        found = []
-        for case in cases:
-            model: Any = case.model
-            data: Any = case.data_sets
-            sets = [(_arrays(i), _arrays(o)) for i, o in data]
-            path.write_bytes(model.SerializeToString())
-            names = [info.name for info in model.graph.input]
-            theirs = all(_theirs(path, names, i, o, case) for i, o in sets)
-            ours = all(_ours(path, names, i, o, case) for i, o in sets)
-            found.append(Outcome(case.name, model.graph.node[-1].op_type, theirs, ours))
-    return found
+    return node_outcomes(tmp_path_factory.mktemp("nodes"))
 
 
 def test_what_onnxruntime_passes_passes(outcomes: list[Outcome]) -> None:
@@ -92,6 +66,12 @@ def test_no_case_falls_away(outcomes: list[Outcome]) -> None:
     assert sum(o.qviz and not o.onnxruntime for o in outcomes) >= 250
     passed = Counter(o.op for o in outcomes if o.qviz)
     assert {op: passed[op] for op, least in LEAST.items() if passed[op] < least} == {}
+
+
+def test_operators_with_a_torch_meaning_of_their_own() -> None:
+    standard = {schema.name for schema in onnx.defs.get_all_schemas() if not schema.domain}
+    assert set(operator_names()) <= standard
+    assert len(operator_names()) >= 130
 
 
 def test_small_models() -> None:
@@ -107,10 +87,12 @@ def test_small_models() -> None:
             constants = {tensor.name for tensor in model.graph.initializer}
             names = [info.name for info in model.graph.input if info.name not in constants]
             data = folder / "test_data_set_0"
-            inputs = [_read(data / f"input_{n}.pb") for n in range(len(names))]
-            outputs = [_read(data / f"output_{n}.pb") for n in range(len(model.graph.output))]
-            if _theirs(path, names, inputs, outputs, case):
-                assert _ours(path, names, inputs, outputs, case), case.name
+            inputs = [read_case_data(data / f"input_{n}.pb") for n in range(len(names))]
+            outputs = [
+                read_case_data(data / f"output_{n}.pb") for n in range(len(model.graph.output))
+            ]
+            if passes_in_onnxruntime(path, names, inputs, outputs, case):
+                assert passes_in_qviz(path, names, inputs, outputs, case), case.name
                 passed += 1
     assert passed >= 15
 
@@ -125,72 +107,3 @@ def test_architectures(name: str) -> None:
     assert parity.ok, parity.text
     assert len(model.layers) > 40
     assert Runtime(model).onnxruntime_ops == ()
-
-
-def _theirs(
-    path: Path, names: Sequence[str], inputs: Sequence[Any], outputs: Sequence[Any], case: Any
-) -> bool:
-    try:
-        found = open_session(str(path)).run(None, dict(zip(names, inputs, strict=False)))
-    except Exception:  # of whatever kind: onnxruntime cannot run the case
-        return False
-    pairs = zip(found, outputs, strict=True)
-    return all(_close(_value(a), b, case.rtol, case.atol) for a, b in pairs)
-
-
-def _ours(
-    path: Path, names: Sequence[str], inputs: Sequence[Any], outputs: Sequence[Any], case: Any
-) -> bool:
-    try:
-        model = read_onnx(path)
-        feeds = {name: _value(x) for name, x in zip(names, inputs, strict=False)}
-        found = Runtime(model).run(feeds)
-    except QvizError:
-        return False
-    pairs = zip(model.outputs, outputs, strict=True)
-    return all(_close(found[name], b, case.rtol, case.atol) for name, b in pairs)
-
-
-def _arrays(values: Sequence[Any]) -> list[Any]:
-    return [numpy_helper.to_array(v) if isinstance(v, onnx.TensorProto) else v for v in values]
-
-
-def _value(x: Any) -> Value:
-    if isinstance(x, list | tuple):
-        return [_value(item) for item in x]
-    return None if x is None else from_numpy(np.asarray(x))
-
-
-def _close(found: Value, expected: Any, rtol: float, atol: float) -> bool:
-    if isinstance(expected, list | tuple):
-        if not isinstance(found, list) or len(found) != len(expected):
-            return False
-        return all(_close(a, b, rtol, atol) for a, b in zip(found, expected, strict=True))
-    if found is None or expected is None:
-        return found is expected
-    reference = _value(expected)
-    if isinstance(found, list) or isinstance(reference, list) or reference is None:
-        return False
-    if found.dtype != reference.dtype or found.shape != reference.shape:
-        return False
-    if isinstance(found, np.ndarray) and found.dtype == object:
-        return bool((found.astype(str) == np.asarray(reference).astype(str)).all())
-    a, b = _wide(found), _wide(reference)
-    return bool(np.allclose(a, b, rtol=rtol, atol=atol, equal_nan=True))
-
-
-def _wide(value: Any) -> Any:
-    if isinstance(value, np.ndarray):
-        return value.astype(np.float64)
-    return value.numpy() if value.is_complex() else value.double().numpy()
-
-
-def _read(path: Path) -> Any:
-    """A tensor or a sequence, whichever the file holds."""
-    content = path.read_bytes()
-    try:
-        return numpy_helper.to_array(onnx.load_tensor_from_string(content))
-    except Exception:
-        sequence: Any = onnx.SequenceProto()
-        sequence.ParseFromString(content)
-        return numpy_helper.to_list(sequence)

@@ -184,6 +184,12 @@ def test_the_models_inputs_tell_a_state_from_the_samples(file: Path) -> None:
         read_npz(path)
 
 
+def test_two_samples_are_not_taken_for_two_layers_of_state(file: Path) -> None:
+    path = save(file, x=np.ones((2, 8)), state=np.zeros((2, 1, 4)))
+    inputs = (InputSpec("x", "float32", (None, 8)), InputSpec("state", "float32", (2, None, 4)))
+    assert list(read_npz(path, inputs).constants) == ["state"]
+
+
 def test_foreign_byte_order_is_turned_round(file: Path) -> None:
     native = read_npz(save(file, x=np.ones((2, 3), np.float32), labels=np.arange(2)))
     foreign = read_npz(save(file, x=np.ones((2, 3), ">f4"), labels=np.arange(2, dtype=">i8")))

@@ -24,7 +24,7 @@ from qviz.errors import QvizError
 from qviz.model.model import Model
 from qviz.model.read_weights import read_weights
 from qviz.model.weights import content_hash, gguf_header, safetensors_file, state_tree, zip_members
-from qviz.quant.statistics import measure
+from qviz.quant.measure import measure
 
 FLOATS = ["float64", "float32", "float16", "bfloat16", "float8_e4m3fn", "float8_e5m2"]
 FLOATS += ["float8_e4m3fnuz", "float8_e5m2fnuz"]

@@ -44,7 +44,7 @@ def find_members(file: OpenedFile) -> dict[str, Member]:
             with zipfile.ZipFile(stream) as archive:
                 entries = archive.infolist()
             found = {e.filename: _member(file, stream, e) for e in entries if not e.is_dir()}
-    except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error) as error:
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, struct.error) as error:
         raise damaged(file, f"it is not a whole zip archive ({str(error)[:100]})") from error
     if len(found) < sum(not entry.is_dir() for entry in entries):
         raise damaged(file, "two of its members have one name")
