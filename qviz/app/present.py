@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from qviz.app.curves import with_curves
+from qviz.app.details import details_of
 from qviz.app.distribution import distribution_view, empty_view
 from qviz.app.document import PARTS, Document, Findings
 from qviz.app.views import DistributionView, DocumentView, Role
@@ -72,6 +73,9 @@ def slot_view(
     made_up = document.samples is not None and document.samples.synthetic
     if made_up and slot.role == "input":
         view = replace(view, synthetic=True)
+    details, _ = details_of(findings.details, slot.group, scheme)
+    key = (name, scheme, channel, block, stats, encoding, exact, details, view.synthetic)
+    view = replace(view, key=key)
     if encoding is None or not whole:
         return view
     return with_curves(view, findings, slot.group, scheme)

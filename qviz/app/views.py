@@ -83,6 +83,7 @@ class DistributionView:
     ranges: tuple[RangeLine, ...] = ()  # what every range method chooses
     widths: tuple[WidthBar, ...] = ()  # the SQNR of every width of the format's family
     synthetic: bool = False  # the values are of random inputs
+    key: tuple[object, ...] = ()  # equal for views that show the same
     sampled: int = 0  # how many values the errors are of; 0 when of all
 
 
@@ -162,6 +163,21 @@ class Strip:
     bops_float: float | None = None
     bops_quantized: float | None = None
     message: str = ""  # what failed, or what to do next
+    better: Literal["higher", "lower"] = "higher"  # which direction of the metric is good
+    metrics: tuple[MetricChoice, ...] = ()  # what else these samples can tell
+    wants_samples: bool = False  # the message asks to open samples
+
+
+@dataclass(frozen=True, slots=True)
+class MetricChoice:
+    """One entry of the menu of metrics; one that `asks` needs a class or a threshold after it."""
+
+    name: str  # the word of `Session.set_metric`, what is asked for goes to its end
+    label: str
+    tip: str  # meaning, unit and direction
+    current: bool
+    asks: Literal["", "class", "threshold"] = ""
+    answer: str = ""  # what was asked for last, where it is the current one
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,12 +194,12 @@ class Choice:
 class FormField:
     """One field of the form; `value` is None where the slots differ.
 
-    A "range" field holds two numbers as "LOW..HIGH", a "number" field one.
+    A "range" field holds two numbers as "LOW..HIGH", a "number" field one; a "file" is a path.
     """
 
     name: str  # the word of `Session.set_field`
     label: str
-    kind: Literal["menu", "segments", "number", "range"]
+    kind: Literal["menu", "segments", "number", "range", "text", "file"]
     value: str | None
     choices: tuple[Choice, ...] = ()
     tip: str = ""
@@ -191,6 +207,7 @@ class FormField:
     least: float = 0.0  # of a "number"
     most: float = 0.0
     decimals: int = 0
+    hint: str = ""  # what an empty "text" or "file" stands for
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,6 +234,60 @@ class SchemeForm:
     facts: tuple[Fact, ...] = ()  # shape, parameters, scale, SQNR …
     shared_with: tuple[str, ...] = ()
     overridden: bool = False
+
+
+SampleKind = Literal["images", "table", "audio", "text", "tokens", "arrays"]
+
+
+@dataclass(frozen=True, slots=True)
+class SampleForm:
+    """How the open samples are read: the fields that concern their kind.
+
+    A field without a label goes on the line of the one before it.
+    """
+
+    kind: SampleKind
+    title: str  # the name of the file or folder
+    summary: str  # "2,000 images in 10 classes"
+    fields: tuple[FormField, ...]
+    notes: tuple[str, ...] = ()  # what reading had to say
+    changed: bool = False  # something differs from how the samples are open
+
+
+@dataclass(frozen=True, slots=True)
+class ValueRange:
+    """Numbers that a model is given: of one channel, or of a whole input."""
+
+    name: str
+    low: float
+    mean: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class InputView:
+    """What one input of the model is given of one sample."""
+
+    name: str
+    dtype: str
+    shape: str  # "3×224×224"
+    ranges: tuple[ValueRange, ...]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class SamplePreview:
+    """One sample as the model sees it: a picture, a curve or a line of values."""
+
+    row: int
+    count: int
+    name: str  # of its file, where it has one of its own
+    label: str  # "7 Sneaker"; "" without
+    inputs: tuple[InputView, ...] = ()
+    picture: NDArray[np.uint8] | None = None  # [height, width, 1 or 3]
+    caption: str = ""  # how to read the picture, curve or values
+    curve: Floats | None = None
+    values: str = ""  # the first numbers
+    problem: str = ""  # why the model cannot be given this
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,18 +125,20 @@ class DistributionPane(Card):
 
     # what is drawn
 
-    def show_layer(self, row: LayerRow | None) -> None:
-        """Draw the slots of `row`."""
+    def show_layer(self, row: LayerRow | None, only: Role | None = None) -> None:
+        """Draw the slots of `row`, or only those of one role."""
         if row is None or self._row is None or row.name != self._row.name:
             self._channel.clear()
             self._block.clear()
             self._slot.clear()
         self._row = row
-        self.refresh()
+        self.refresh(only)
 
-    def refresh(self) -> None:
-        """Draw again what the Session knows now."""
+    def refresh(self, only: Role | None = None) -> None:
+        """Draw again what the Session knows now, of one role only if that is asked for."""
         for role, panel in self.panels.items():
+            if only not in (None, role):
+                continue
             cell = self._cell(role)
             if cell is None:
                 panel.show_nothing(NO_SLOT[role] if self._row else "Choose a layer")
@@ -149,7 +151,8 @@ class DistributionPane(Card):
                 panel.show_nothing("")
                 continue
             panel.show_slots(cell.slots, slot)
-            panel.show_view(view)
+            if panel.view is None or not view.key or panel.view.key != view.key:
+                panel.show_view(view)
 
     def _cell(self, role: Role) -> Cell | None:
         if self._row is None:

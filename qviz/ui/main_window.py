@@ -23,11 +23,12 @@ from qviz.ui.jobs_strip import JobsStrip
 from qviz.ui.message_area import Banner, MessageArea
 from qviz.ui.recent_menu import RecentMenu
 from qviz.ui.refresh import Refresh
+from qviz.ui.samples_dialog import SamplesDialog
 from qviz.ui.settings import Settings
 from qviz.ui.theme import Mode, Theme
 from qviz.ui.toolbar import Toolbar
 from qviz.ui.welcome import Welcome
-from qviz.ui.workspace import Workspace
+from qviz.ui.workspace import ROLES, Workspace
 
 
 class MainWindow(QMainWindow):
@@ -48,6 +49,7 @@ class MainWindow(QMainWindow):
         self.settings = settings
         self._ask_to_leave = may_leave
         self._drawn = session.current()
+        self._noticed = ("", "")  # the samples, and how they were said to be read
         self.setFont(ui_font(13))
         self.setWindowIcon(app_icon())
         self.setMinimumSize(1024, 640)
@@ -97,6 +99,8 @@ class MainWindow(QMainWindow):
         return {
             "open_model": self.files.ask_model,
             "open_samples": self.files.ask_samples,
+            "open_sample_folder": self.files.ask_sample_folder,
+            "sample_options": self.show_sample_options,
             "open_demo": self.files.open_demo,
             "open_plan": self.files.ask_plan,
             "save_plan": self.files.ask_save_plan,
@@ -148,6 +152,16 @@ class MainWindow(QMainWindow):
         self.theme.toggle()
         self.settings.set_theme(self.theme.mode)
 
+    def show_sample_options(self) -> None:
+        """Choose how the open samples are read."""
+        try:
+            dialog = SamplesDialog(self.session, self.theme.palette, self)
+        except QvizError as error:
+            self._fail(str(error))
+            return
+        dialog.finished.connect(self.banner.hide)  # the dialog has said what failed in it
+        dialog.open()
+
     def _apply_preset(self, name: str) -> None:
         try:
             self.session.apply_preset(name)
@@ -166,7 +180,9 @@ class MainWindow(QMainWindow):
         work, on = self.workspace, self.refresh.on
         on("document", self._show_document)
         on("rows", self._show_rows)
-        on("distribution", work.show_selection)
+        for role in ROLES:  # one after the other, so that neither keeps the keys waiting
+            on("distribution", partial(work.show_view, role))
+        on("distribution", work.show_form)
         on("strip document", work.strip.refresh)
         on("jobs", self.jobs_strip.refresh)
         on("jobs document", self.files.open_pending)
@@ -229,6 +245,15 @@ class MainWindow(QMainWindow):
         pairs = ((before.model, now.model), (before.samples, now.samples), (before.plan, now.plan))
         if any(old is not new for old, new in pairs):
             self.banner.hide()
+        if before.samples is not now.samples:
+            self._say_how_read()
+
+    def _say_how_read(self) -> None:
+        """Once for every file whose images are read as nobody asked for."""
+        notice, path = self.session.samples_notice(), self.session.document().samples_path
+        if notice and (path, notice) != self._noticed:
+            self.message_area.say(Message("info", notice))
+        self._noticed = (path, notice)
 
     def _show_rows(self) -> None:
         fresh = self.workspace.table.current_row() is None

@@ -22,6 +22,8 @@ GAP = 8
 BASE = (612, 396, 240)  # the widths of the three cards in a window of 1280 pixels
 GROWTH = (0.26, 0.66, 0.08)  # how they share what a wider window has more
 
+ROLES: tuple[Role, Role] = ("weight", "input")
+
 
 class Workspace(QWidget):
     """The selection of the table decides what the other cards show."""
@@ -95,21 +97,32 @@ class Workspace(QWidget):
 
     def show_selection(self) -> None:
         """The view in front shows the current layer, the Inspector the form of all selected."""
+        self.show_view()
+        self.show_form()
+
+    def show_view(self, only: Role | None = None) -> None:
+        """Draw the current layer in the view in front, or one role of it where it shows both."""
         self._picked.stop()
-        roles: tuple[Role, Role] = ("weight", "input")
-        slots = {name: self.table.selected_slots(name) for name in roles}
-        role = self.table.current_role()
-        other: Role = "input" if role == "weight" else "weight"
-        if not slots[role] and slots[other]:
-            role = other
         row = self.table.current_row()
         self._watch(row)
-        if self.views.shown() == "channels":
-            self.channels.show_layer(row, role)
-        else:
-            self.distribution.show_layer(row)
-        missing = tuple(name for name in roles if not slots[name])
+        if self.views.shown() != "channels":
+            self.distribution.show_layer(row, only)
+        elif only != "input":
+            self.channels.show_layer(row, self._role_shown())
+
+    def show_form(self) -> None:
+        """Show the form of the selected layers' schemes."""
+        role = self._role_shown()
+        slots = {name: self.table.selected_slots(name) for name in ROLES}
+        missing = tuple(name for name in ROLES if not slots[name])
         self.inspector.show_slots(slots[role], role, missing)
+
+    def _role_shown(self) -> Role:
+        """The cursor's role; the other where the selection has no slot of it."""
+        role = self.table.current_role()
+        other: Role = "input" if role == "weight" else "weight"
+        lacking = not self.table.selected_slots(role)
+        return other if lacking and self.table.selected_slots(other) else role
 
     def _watch(self, row: LayerRow | None) -> None:
         """Have the slots that are looked at measured in detail."""
