@@ -20,7 +20,7 @@ from qviz.model.model import Model, Step, Value
 from qviz.model.parity import Parity, check_against_onnxruntime
 from qviz.model.runtime import Runtime, synthetic_feeds
 from qviz.model.tensors import to_numpy
-from qviz.plan.cost import count_macs
+from qviz.plan.macs import count_macs
 from qviz.plan.stored import stored_quantizers
 
 CHECKED_SAMPLES = 4

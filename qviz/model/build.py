@@ -14,16 +14,18 @@ import torch
 from qviz.errors import QvizError
 from qviz.model import passes
 from qviz.model.check_nodes import check_calls, check_nodes
-from qviz.model.expand_quantized import expand_quantized
 from qviz.model.fold_batch_norm import fold_batch_norm
 from qviz.model.infer_types import infer_types
 from qviz.model.inner_weights import lift_inner_weights
 from qviz.model.layer_kinds import layer_kind
 from qviz.model.model import Model, Step, TensorInfo
 from qviz.model.operators import find_operator
+from qviz.model.quantized.expand import expand_quantized
+from qviz.model.quantized.note import quantized_note
+from qviz.model.quantized.quantizer import Quantizer
+from qviz.model.quantized.take import take_quantizers
 from qviz.model.slots import find_layers
 from qviz.model.steps import make_step, make_steps
-from qviz.model.take_quantizers import Quantizer, quantized_note, take_quantizers
 from qviz.model.tensors import from_onnx, to_onnx, torch_dtype
 
 _BEFORE_QUANTIZERS = (

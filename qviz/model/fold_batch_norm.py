@@ -5,7 +5,7 @@ from __future__ import annotations
 import onnx_ir as ir
 import torch
 
-from qviz.model.take_quantizers import carries_quantizer
+from qviz.model.quantized.quantizer import carries_quantizer
 from qviz.model.tensors import from_onnx, to_onnx
 
 _FOLDS_INTO = ("Conv", "ConvTranspose", "Gemm")

@@ -79,13 +79,13 @@ def _fused_attention(step: Step) -> LayerKind:
 
 def _einsum(step: Step) -> LayerKind | None:
     """Channels of a weight: the first index that only it and the output have."""
-    terms = _terms(step)
+    terms = einsum_terms(step)
     if terms is None or len(terms[0]) < 2:
         return None
     return LayerKind(tuple(_einsum_operand(n, *terms) for n in range(len(terms[0]))))
 
 
-def _terms(step: Step) -> tuple[list[str], str] | None:
+def einsum_terms(step: Step) -> tuple[list[str], str] | None:
     """The operands' indices and the output's; None where an ellipsis hides some."""
     equation = step.attributes.get("equation")
     text = (equation.decode() if isinstance(equation, bytes) else str(equation)).replace(" ", "")

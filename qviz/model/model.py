@@ -14,8 +14,8 @@ from qviz.model.file_tensors import FileTensors
 if TYPE_CHECKING:
     import onnx_ir as ir
 
+    from qviz.model.quantized.quantizer import Quantizer
     from qviz.model.slots import Layer, Slot
-    from qviz.model.take_quantizers import Quantizer
 
 # A tensor; a numpy array for what torch cannot hold (strings, integers under 8 bits); a list for an
 # ONNX sequence; None for an optional value that is absent.

@@ -15,7 +15,6 @@ from qviz.quant.scale import fits_half
 from qviz.quant.scheme import Scheme
 
 FLOAT_BITS = 32
-Shapes = Mapping[str, tuple[int, ...]]  # value name -> shape for one sample, batch axis included
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +106,8 @@ def _bops(model: Model, layer: Layer, macs: int, by_slot: Mapping[str, Scheme]) 
         bits[model.slots[name].role].append(by_slot[name].bits)
     if bits["weight"] and bits["input"]:
         return float(macs * max(bits["weight"]) * bits["input"][0])
-    return float(macs * math.prod(bits["input"])) if len(bits["input"]) > 1 else 0.0
+    first, *others = bits["input"] or [0]  # attention multiplies queries by keys, then by values
+    return float(macs * first * max(others)) if others else 0.0
 
 
 def _tensor_bytes(model: Model, name: str) -> int:
@@ -156,39 +156,3 @@ def has_wide_scales(encoding: Encoding | None) -> bool:
     if not isinstance(encoding, Scaled) or encoding.block is None:
         return False
     return not bool(fits_half(encoding.scale).all())
-
-
-def count_macs(model: Model, shapes: Shapes) -> dict[int, int]:
-    """Multiply-accumulates of every layer, from the shapes of one float run.
-
-    They are of the whole batch that `shapes` comes from. A layer whose operands' shapes are
-    missing counts 0.
-    """
-    return {layer.index: _macs(model, layer, shapes) for layer in model.layers}
-
-
-def _macs(model: Model, layer: Layer, shapes: Shapes) -> int:
-    step = None if layer.step is None else model.steps[layer.step]
-    if step is None or step.op != layer.op:  # no graph; or inside a body, whose shapes are not seen
-        return 0
-    operands = [
-        tuple(model.constants[name].shape) if name in model.constants else shapes.get(name)
-        for name in step.inputs[:3]
-    ]
-    output = shapes.get(step.outputs[0])
-    first, second = operands[0], operands[1] if len(operands) > 1 else None
-    if first is None or second is None or output is None:
-        return 0
-    if layer.op == "Conv":
-        return math.prod(output) * math.prod(second[1:])
-    if layer.op == "ConvTranspose":
-        return math.prod(first) * math.prod(second[1:])
-    if layer.op == "Gemm":
-        reduction = first[0] if step.attributes.get("transA", 0) else first[1]
-        return math.prod(output) * reduction
-    if layer.op == "MatMul":
-        return math.prod(output) * first[-1]
-    if layer.op in ("LSTM", "GRU", "RNN"):  # every time step multiplies all of W and R
-        recurrent = operands[2] if len(operands) > 2 and operands[2] is not None else ()
-        return first[0] * first[1] * (math.prod(second) + math.prod(recurrent))
-    return 0

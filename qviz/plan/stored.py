@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from qviz.model.model import Model
+from qviz.model.quantized.quantizer import Quantizer
 from qviz.model.slots import Slot
-from qviz.model.take_quantizers import Quantizer
 from qviz.plan.plan import Plan
 from qviz.quant.encoding import Scaled
 from qviz.quant.formats import FORMATS

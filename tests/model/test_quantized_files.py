@@ -29,12 +29,14 @@ from onnxruntime.quantization.matmul_nbits_quantizer import (
 
 from qviz.model import passes
 from qviz.model.build import Source, build_model
-from qviz.model.expand_quantized import expand_quantized
 from qviz.model.model import Model, Value
 from qviz.model.node_session import open_session
+from qviz.model.quantized.expand import expand_quantized
+from qviz.model.quantized.note import quantized_note
+from qviz.model.quantized.quantizer import Quantizer
+from qviz.model.quantized.take import take_quantizers
 from qviz.model.read_onnx import read_onnx
 from qviz.model.step_runner import StepRunner
-from qviz.model.take_quantizers import Quantizer, quantized_note, take_quantizers
 from qviz.quant.codebooks import NF4
 from qviz.quant.encoding import Scaled
 from qviz.quant.grids import Grid, Integers, NarrowFloat, codebook

@@ -187,3 +187,35 @@ def test_every_slot_has_a_name_of_its_own(
     assert len(read.layers) == len(names)
     assert len(read.slots) == 2 * len(names)
     assert all(read.slots[name].name == name for layer in read.layers for name in layer.slots)
+
+
+@pytest.mark.parametrize(
+    ("equation", "weight", "axes"),
+    [
+        ("bsd,dh->bsh", (4, 6), (1, 2)),
+        ("bsd,hd->bsh", (6, 4), (0, 2)),
+        ("bsd, dhk -> bshk", (4, 2, 3), (1, 2)),
+        ("bsd,bsd->", (1, 5, 4), (None, 0)),
+        ("bsd,dh", (4, 6), (1, 2)),
+    ],
+)
+def test_an_einsum_has_channels_that_only_its_weight_and_output_have(
+    write: Write, rng: Rng, equation: str, weight: tuple[int, ...], axes: tuple[int | None, int]
+) -> None:
+    node = helper.make_node("Einsum", ["x", "w"], ["y"], name="mix", equation=equation)
+    model = read_onnx(write([node], {"x": [1, 5, 4]}, ["y"], {"w": floats(rng, *weight)}))
+    assert (model.slots["mix.weight"].axis, model.slots["mix.input"].axis) == axes
+
+
+def test_an_einsum_with_an_ellipsis_is_no_layer(write: Write, rng: Rng) -> None:
+    node = helper.make_node("Einsum", ["x", "w"], ["y"], name="mix", equation="...d,dh->...h")
+    model = read_onnx(write([node], {"x": [1, 5, 4]}, ["y"], {"w": floats(rng, 4, 6)}))
+    assert not model.layers
+
+
+def test_attention_has_three_inputs(write: Write) -> None:
+    node = helper.make_node("Attention", ["q", "k", "v"], ["y"], name="att")
+    shapes = {name: [1, 2, 4, 8] for name in "qkv"}
+    model = read_onnx(write([node], shapes, ["y"], opset=23))
+    assert list(model.slots) == ["att.input", "att.input.K", "att.input.V"]
+    assert [slot.axis for slot in model.slots.values()] == [3, 3, 3]

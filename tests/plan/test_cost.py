@@ -10,7 +10,8 @@ import torch
 from onnx import helper
 
 from qviz.model.model import Model
-from qviz.plan.cost import Cost, cost_of, count_macs, has_wide_scales, weight_bytes
+from qviz.plan.cost import Cost, cost_of, has_wide_scales, weight_bytes
+from qviz.plan.macs import count_macs
 from qviz.plan.plan import Plan
 from qviz.plan.resolve import schemes
 from qviz.quant.encode import find_encoding
@@ -39,6 +40,8 @@ MACS = [
     ("Gemm", {"transA": 1}, (20, 1), [(20, 7)], 140),
     ("MatMul", {}, (1, 6, 20), [(20, 7)], 6 * 140),
     ("MatMul", {}, (1, 2, 6, 20), [(1, 2, 20, 7)], 2 * 6 * 140),
+    ("Einsum", {"equation": "bij,jk->bik"}, (1, 6, 20), [(20, 7)], 6 * 140),
+    ("Einsum", {"equation": "bshd,bthd->bhst"}, (1, 4, 2, 8), [(1, 6, 2, 8)], 2 * 4 * 6 * 8),
     ("LSTM", {"hidden_size": 5}, (9, 1, 3), [(1, 20, 3), (1, 20, 5)], 9 * (60 + 100)),
     ("GRU", {"hidden_size": 5}, (9, 1, 3), [(1, 15, 3), (1, 15, 5)], 9 * (45 + 75)),
     (
