@@ -9,6 +9,7 @@ from typing import Literal
 from qviz.app.views import DocumentView
 
 Scope = Literal["window", "views"]
+_NO_SAMPLES = "Open samples first"
 
 
 def _always(_document: DocumentView) -> str:
@@ -17,6 +18,14 @@ def _always(_document: DocumentView) -> str:
 
 def _needs_model(document: DocumentView) -> str:
     return "" if document.model_name else "Open a model first"
+
+
+def _needs_samples(document: DocumentView) -> str:
+    if document.samples_path.endswith(".py"):
+        return "The program makes its samples itself"
+    if document.samples_path:
+        return ""
+    return "The inputs are synthetic: open samples first" if document.synthetic else _NO_SAMPLES
 
 
 def _needs_undo(document: DocumentView) -> str:
@@ -55,7 +64,7 @@ ACTIONS: tuple[Action, ...] = (
         "File",
         ("Ctrl+O",),
         "folder-open",
-        "Open a network from an ONNX file",
+        "Open a network: ONNX, PyTorch, safetensors, GGUF …",
     ),
     Action(
         "open_samples",
@@ -63,7 +72,22 @@ ACTIONS: tuple[Action, ...] = (
         "File",
         ("Ctrl+Shift+O",),
         "stack",
-        "Open samples (.npz: the model's inputs and labels) to measure accuracy",
+        "Open samples to measure accuracy: arrays, images, tables, audio or text",
+    ),
+    Action(
+        "open_sample_folder",
+        "Open Sample Folder…",
+        "File",
+        icon="folder-simple",
+        tip="Open a folder of images or recordings; sub-folders are classes",
+    ),
+    Action(
+        "sample_options",
+        "Samples Options…",
+        "File",
+        icon="sliders-horizontal",
+        tip="How the samples are read, with a preview of what the model is given",
+        why_disabled=_needs_samples,
     ),
     Action(
         "open_demo",

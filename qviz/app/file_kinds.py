@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Literal
 
 from qviz.app.project_file import SUFFIX as PROJECT
+from qviz.data.read_samples import READERS
 from qviz.model.read_model import PYTHON, SUFFIXES
 
 Kind = Literal["model", "program", "samples", "plan", ""]
 
 MODEL_SUFFIXES = (*(suffix for suffix in SUFFIXES if suffix != PYTHON), PROJECT)
-SAMPLE_SUFFIXES = (".npz", ".npy", ".csv", ".tsv", ".parquet", ".wav", ".txt")
+SAMPLE_SUFFIXES = tuple(READERS)
 
 
 def kind_of(path: str | Path) -> Kind:

@@ -139,7 +139,8 @@ class Opening(Measuring):
         how, given = reading or AS_PROPOSED, dict(values or {})
 
         def finished() -> None:
-            self._document = replace(self._document, reading=how, values=given, metric=metric)
+            if metric:
+                self._document = replace(self._document, metric=metric)
             self._calibrate()
 
         self._lanes["open"].restart(
@@ -210,7 +211,16 @@ class Opening(Measuring):
     def _samples_read(self, read: SamplesRead) -> None:
         self._stop_measuring()
         self._memo.clear()
-        self._document = replace(self._document, samples=read.samples, split=read.split, metric="")
+        old = self._document
+        again = old.samples is not None and old.samples.path == read.samples.path
+        self._document = replace(
+            old,
+            samples=read.samples,
+            split=read.split,
+            reading=read.reading,
+            values=read.values,
+            metric=old.metric if again else "",  # which other samples may not have
+        )
         self._findings = forget_inputs(self._findings, self._require_model())
         self._scores = Scores()
         self._changed(*EVERYTHING)

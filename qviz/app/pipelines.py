@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,7 @@ from qviz.data.fit import with_values
 from qviz.data.parts import Part, Split, split_samples, unsplit
 from qviz.data.read_npz import from_arrays, read_archive
 from qviz.data.read_samples import read_samples
-from qviz.data.reading import Reading
+from qviz.data.reading import AS_PROPOSED, Reading
 from qviz.data.samples import LABELS, Samples
 from qviz.data.synthetic import synthetic_samples
 from qviz.engine.calibrate import calibrate, weight_statistics
@@ -62,6 +62,8 @@ class SamplesRead:
 
     samples: Samples
     split: Split
+    reading: Reading = AS_PROPOSED
+    values: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -110,7 +112,7 @@ def open_model(
     yield Step(0, 0, ModelRead(model))
     yield from _measure_weights(model, frozenset(), token)
     if own is not None and samples is None:
-        yield from _take_samples(own, model, seed, token)
+        yield from _take_samples(SamplesRead(own, split_samples(own, seed)), model, token)
         return
     run = _try_out(model, token)
     yield Step(1, 1, _checked(model, None, run))
@@ -187,12 +189,14 @@ def open_samples(
     yield from _measure_weights(model, findings.statistics, token)
     inputs = input_specs(model)
     samples = with_values(read_samples(path, inputs, reading), inputs, values)
-    yield from _take_samples(samples, model, seed, token)
+    split = split_samples(samples, seed)
+    yield from _take_samples(SamplesRead(samples, split, reading, values), model, token)
 
 
-def _take_samples(samples: Samples, model: Model, seed: int, token: Token) -> Iterator[Step]:
+def _take_samples(read: SamplesRead, model: Model, token: Token) -> Iterator[Step]:
+    samples = read.samples
     check_labels(model, samples)
-    yield Step(1, 2, SamplesRead(samples, split_samples(samples, seed)))
+    yield Step(1, 2, read)
     yield Step(2, 2, _checked(model, samples, _try_out(model, token, samples)))
 
 

@@ -17,8 +17,10 @@ from qviz.app.present import (
     slot_view,
     why_empty,
 )
+from qviz.app.sample_form import SampleDraft, sample_form, samples_notice, with_reading
+from qviz.app.sample_preview import sample_preview
 from qviz.app.scheme_edits import clipped
-from qviz.app.strip import number_strip
+from qviz.app.strip import class_choices, number_strip
 from qviz.app.table import layer_rows
 from qviz.app.views import (
     ChannelsView,
@@ -28,9 +30,12 @@ from qviz.app.views import (
     LayerRow,
     Message,
     Role,
+    SampleForm,
+    SamplePreview,
     SchemeForm,
     Strip,
 )
+from qviz.engine.evaluate import Evaluation
 from qviz.engine.memo import Memo
 from qviz.errors import QvizError
 from qviz.model.model import Model
@@ -41,6 +46,13 @@ from qviz.quant.scheme import Scheme
 
 class Reading(Opening):
     """The questions a Session answers; all of them fast enough for a frame. Use `Session`."""
+
+    _proposed = ""  # the metric that fits the samples best
+
+    def _measured(self, payload: object) -> None:
+        if isinstance(payload, Evaluation) and not self._document.metric:
+            self._proposed = payload.metric
+        super()._measured(payload)
 
     @property
     def model(self) -> Model | None:
@@ -114,7 +126,44 @@ class Reading(Opening):
             calibrating=not (self._idle("open") and self._idle("calibrate")),
             current=self._scores.is_current(key),
             complete=self._scores.is_complete(key),
+            proposed=self._proposed,
         )
+
+    def classes(self) -> tuple[str, ...]:
+        """What the classes of the open samples are called, "3 Dress"; () without classes."""
+        return class_choices(self._document.scored)
+
+    def sample_draft(self) -> SampleDraft:
+        """How the open samples are read, to be changed by `set_reading`.
+
+        Raises:
+            QvizError: there are none, or they cannot be read again.
+        """
+        return SampleDraft.of(self._document)
+
+    def sample_form(self, draft: SampleDraft) -> SampleForm:
+        """The fields of a draft that concern the open samples."""
+        return sample_form(self._document, draft)
+
+    def set_reading(self, draft: SampleDraft, field: str, value: str) -> SampleDraft:
+        """The draft with one field of its form changed; the samples stay as they are.
+
+        Raises:
+            QvizError: a value that the field does not take.
+        """
+        return with_reading(self._document, draft, field, value)
+
+    def sample_preview(self, draft: SampleDraft, row: int) -> SamplePreview:
+        """One of the open samples as the draft would read it; may be called from any thread."""
+        return sample_preview(self._document, draft, row)
+
+    def samples_notice(self) -> str:
+        """How images are read where nobody chose it; "" for other samples."""
+        return samples_notice(self._document)
+
+    def reopen_samples(self, draft: SampleDraft) -> None:
+        """Open the samples again as the draft says; those that are open stay if it fails."""
+        self.open_samples(draft.path, draft.reading, draft.values)
 
     def jobs(self) -> tuple[JobView, ...]:
         """What is being worked on."""

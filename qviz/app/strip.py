@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from qviz.app.document import Document, Findings
+from qviz.app.metric_choices import metric_choices
 from qviz.app.views import Strip
+from qviz.data.samples import Samples
 from qviz.engine.evaluate import Evaluation
 from qviz.plan.cost import Cost
 
@@ -21,8 +23,12 @@ def number_strip(
     calibrating: bool,
     current: bool,
     complete: bool,
+    proposed: str,
 ) -> Strip:
-    """`current`: `shown` belongs to the plan as it stands; `complete`: it saw all it should."""
+    """`current`: `shown` belongs to the plan as it stands; `complete`: it saw all it should.
+
+    `proposed` is the metric that fits best, "" while it is not known.
+    """
     if document.model is None or cost is None:
         return Strip("empty", message="Open a model to begin")
     strip = Strip(
@@ -49,11 +55,21 @@ def number_strip(
             flips=shown.flips,
             kl=shown.kl,
             stale=not current or bool(failure),
+            better=shown.better,
+            metrics=metric_choices(
+                shown.choices, document.metric, proposed, class_choices(document.scored)
+            ),
         )
     if failure:
         return replace(strip, state="failed", message=failure)
+    if not document.model.runs:
+        return replace(strip, state="no samples", message="Weights only: no accuracy")
     if document.scored is None:
-        return replace(strip, state="no samples", message="Open samples to see the accuracy")
+        made_up = document.samples is not None
+        message = "Open samples to see the accuracy"
+        if made_up:
+            message = "Synthetic inputs: open samples to see the accuracy"
+        return replace(strip, state="no samples", message=message, wants_samples=True)
     if not findings.calibration_done:
         if calibrating:
             return replace(strip, message="Calibrating the inputs")
@@ -63,3 +79,13 @@ def number_strip(
     if shown is not None and current and complete:
         return replace(strip, state="done")
     return replace(strip, state="cancelled", message="Evaluation stopped; an edit starts it again")
+
+
+def class_choices(samples: Samples | None) -> tuple[str, ...]:
+    """What the classes of the samples are called, "3 Dress"; () without a class per sample."""
+    labels = None if samples is None else samples.labels
+    if samples is None or labels is None or labels.ndim != 1 or labels.dtype.kind != "i":
+        return ()
+    names = samples.class_names
+    count = max(len(names), int(labels.max()) + 1 if len(labels) else 0)
+    return tuple(f"{at} {names[at]}" if at < len(names) else str(at) for at in range(count))

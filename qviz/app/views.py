@@ -272,6 +272,7 @@ class InputView:
     dtype: str
     shape: str  # "3×224×224"
     ranges: tuple[ValueRange, ...]
+    constant: bool = False  # the same for all samples
 
 
 @dataclass(frozen=True, eq=False, slots=True)

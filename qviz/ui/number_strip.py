@@ -14,28 +14,26 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from qviz.app.metric_choices import metric_tip, metric_title
 from qviz.app.session import Session
 from qviz.app.views import Choice, DocumentView, Strip
 from qviz.ui import number_format as text
 from qviz.ui.figure import CAPTION_HEIGHT, BigNumber, Figure
 from qviz.ui.fonts import ui_font
 from qviz.ui.icons import icon
+from qviz.ui.metric_button import MetricButton
+from qviz.ui.metric_numbers import Spelling, change_note, change_tone
 from qviz.ui.palette import Palette
 from qviz.ui.parts import ElidedLabel, divider, label, set_look
 from qviz.ui.segmented import Segmented
 
 ACCURACY_WIDTH = 304  # room for two numbers and an interval, so that nothing moves
+CAPTION_WIDTH = 232  # beside the badge
 HEIGHT = 90
 PART_WORDS: dict[str, tuple[str, str]] = {
     "tune": ("Tuning", "The samples to look at while the plan changes"),
     "all": ("All", "Every sample but those for calibration"),
     "confirm": ("Confirm", "Kept aside: look at them once, when the plan is final"),
-}
-METRIC_TIPS: dict[str, str] = {
-    "top-1": "Share of the samples whose most likely class is the label",
-    "agreement with float": "Share of all answers that are the float model's; a sample with "
-    "several positions gives one answer at each",
-    "output SQNR": "10·log10(Σy² / Σ(y−ŷ)²) over the outputs of the float and the quantized model",
 }
 
 
@@ -49,12 +47,12 @@ class NumberStrip(QFrame):
         super().__init__()
         self._session = session
         self._shown: tuple[Strip, DocumentView] | None = None
-        self._arrows: dict[str, QPixmap] = {}
+        self._arrows: dict[tuple[str, bool], QPixmap] = {}  # by tone, and whether it points up
         self.setObjectName("strip")
         self.setFixedHeight(HEIGHT)
         self.setAccessibleName("What the plan scores and costs")
-        self.caption = label("", 12, "medium", tone="faint")
-        self.caption.setFixedHeight(CAPTION_HEIGHT)
+        self.caption = MetricButton()
+        self.caption.picked.connect(session.set_metric)
         self.badge = label("exact", 11, "medium", badge="plain")
         self.float_number, self.arrow, self.number = BigNumber(), QLabel(), BigNumber()
         self.interval = label("", 15, "medium", tone="soft")
@@ -127,9 +125,11 @@ class NumberStrip(QFrame):
         """Take the theme's colors."""
         self.arrow.setPixmap(_pixmap("arrow-right", palette, palette.text_faint))
         self._arrows = {
-            "bad": _pixmap("arrow-down", palette, palette.bad),
-            "good": _pixmap("arrow-up", palette, palette.good),
+            (tone, up): _pixmap("arrow-up" if up else "arrow-down", palette, color)
+            for tone, color in (("bad", palette.bad), ("good", palette.good))
+            for up in (False, True)
         }
+        self.caption.set_palette(palette)
         self._shown = None
         self.refresh()
 
@@ -155,54 +155,56 @@ class NumberStrip(QFrame):
         self.parts.show_choices(choices, strip.part)
 
     def _show_accuracy(self, strip: Strip) -> None:
-        metric = strip.metric or "Accuracy"
-        meaning = METRIC_TIPS.get(strip.metric, "")
-        for widget in (self.caption, self.float_number, self.number):
+        classes = self._session.classes()
+        metric = metric_title(strip.metric, classes) if strip.metric else "Accuracy"
+        meaning = metric_tip(strip.metric)
+        for widget in (self.float_number, self.number):
             widget.setToolTip(meaning)
-        self.caption.setText(f"{metric[:1].upper()}{metric[1:]}: float and quantized")
-        digits = _digits(strip)
+        self.caption.show_choices(strip.metrics, classes)
+        self.caption.show_caption(metric, CAPTION_WIDTH)
+        self.caption.setToolTip(f"{meaning}\nClick to measure something else" if meaning else "")
+        spelling = Spelling(strip)
         unit = strip.unit if strip.float_value is not None else ""
-        self.float_number.show_number(_value(strip.float_value, digits), unit, "soft")
+        self.float_number.show_number(spelling.number(strip.float_value), unit, "soft")
         tone = "faint" if strip.stale or strip.value is None else ""
         unit = strip.unit if strip.value is not None else ""
-        self.number.show_number(_value(strip.value, digits), unit, tone)
+        self.number.show_number(spelling.number(strip.value), unit, tone)
         self.badge.setVisible(strip.exact and not strip.stale)
         self.badge.setToolTip("All samples of the part are counted: there is no sampling error")
         wide = strip.low is not None and strip.high is not None and not strip.exact
         self.interval.setVisible(wide)
         if strip.low is not None and strip.high is not None:
             half = (strip.high - strip.low) / 2
-            self.interval.setText(f"± {half:.{digits}f}")
-            self.interval.setToolTip(
-                f"95 % interval: {strip.low:.{digits}f} to {strip.high:.{digits}f} {strip.unit}"
-            )
+            low, high = (spelling.number(end) for end in (strip.low, strip.high))
+            self.interval.setText(f"± {spelling.number(half)}")
+            self.interval.setToolTip(f"95 % interval: {low} to {high} {strip.unit}".rstrip())
 
     def _show_below(self, strip: Strip) -> None:
         running = strip.state in ("waiting", "cancelled", "running") and strip.total > 0
         self.progress.setVisible(running)
         self.progress.setRange(0, max(1, strip.total))
         self.progress.setValue(strip.samples if running else 0)
-        advised = strip.state == "no samples"
+        advised = strip.wants_samples
         self.advice.setVisible(advised)
-        self.advice.setText(f"{strip.message}…")
+        self.advice.setText(strip.message)
         self.seen.setVisible(not advised)
         set_look(self.seen, "tone", "bad" if strip.state == "failed" else "soft")
         self.seen.setText(_seen(strip))
 
     def _show_change(self, strip: Strip) -> None:
         stale = strip.stale
-        change = _change(strip)
+        spelling, note = Spelling(strip), change_note(strip.unit)
+        change = spelling.change(strip)
         self.change.setToolTip("The quantized model's number minus the float model's")
         if change is None:
             self.change.icon.hide()
-            self.change.show_figure(text.NONE, "", "points", "faint")
+            self.change.show_figure(text.NONE, "", note, "faint")
         else:
-            tone = "bad" if change < 0 else "good" if change > 0 else ""
+            tone = change_tone(change, strip.better)
             self.change.icon.setVisible(bool(tone) and not stale)
-            self.change.icon.setPixmap(self._arrows.get(tone, QPixmap()))
+            self.change.icon.setPixmap(self._arrows.get((tone, change > 0), QPixmap()))
             shown = "faint" if stale else tone
-            words = text.signed(change, _digits(strip))
-            self.change.show_figure(words, "", "points from float", shown)
+            self.change.show_figure(spelling.signed(change), "", note, shown)
         if strip.flips is None:
             self.flips.show_figure(text.NONE, "", "changed answers", "faint")
             return
@@ -239,22 +241,6 @@ class NumberStrip(QFrame):
             )
         else:
             self.bops.show_figure(text.NONE, "", "", "faint")
-
-
-def _digits(strip: Strip) -> int:
-    return 2 if strip.unit == "%" else 1
-
-
-def _change(strip: Strip) -> float | None:
-    """The change between the two numbers as they are shown, so that the three always agree."""
-    if strip.delta is None or strip.value is None or strip.float_value is None:
-        return strip.delta
-    digits = _digits(strip)
-    return round(round(strip.value, digits) - round(strip.float_value, digits), digits)
-
-
-def _value(value: float | None, digits: int) -> str:
-    return text.NONE if value is None else f"{value:.{digits}f}"
 
 
 def _seen(strip: Strip) -> str:

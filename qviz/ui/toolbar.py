@@ -34,6 +34,8 @@ class Toolbar(QToolBar):
         self.open.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
         self.open.setMenu(self._open_menu(commands, recent))
         self.samples = self._button(commands["open_samples"], "Samples")
+        self.samples.setPopupMode(QToolButton.ToolButtonPopupMode.MenuButtonPopup)
+        self.samples.setMenu(self._samples_menu(commands))
         self.addSeparator()
         for name in ("undo", "redo"):
             button = self._button(commands[name], "")
@@ -71,6 +73,16 @@ class Toolbar(QToolBar):
         for name in ("open_model", "open_samples", "open_demo"):
             menu.addAction(commands[name])
         menu.addMenu(recent)
+        return menu
+
+    def _samples_menu(self, commands: Commands) -> QMenu:
+        menu = QMenu(self)
+        menu.setFont(ui_font(13))
+        menu.setToolTipsVisible(True)
+        for name in ("open_samples", "open_sample_folder"):
+            menu.addAction(commands[name])
+        menu.addSeparator()
+        menu.addAction(commands["sample_options"])
         return menu
 
     def _preset_button(self, session: Session) -> QToolButton:

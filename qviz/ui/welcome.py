@@ -22,6 +22,7 @@ from qviz.ui.parts import ElidedLabel, label, set_look
 from qviz.ui.settings import Recent
 
 RECENT_SHOWN = 5
+HINT = "or drop a model (ONNX, PyTorch, GGUF …) and samples, files or a folder"
 
 
 class Welcome(QWidget):
@@ -42,7 +43,7 @@ class Welcome(QWidget):
         self.model.clicked.connect(self.model_wanted)
         self.samples = self._button("Open samples…")
         self.samples.clicked.connect(self.samples_wanted)
-        self.hint = label("or drop an .onnx model and .npz samples anywhere", 13, tone="faint")
+        self.hint = label(HINT, 13, tone="faint")
         self.hint.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self.drop = QFrame()
         self.drop.setObjectName("drop")
@@ -126,11 +127,7 @@ class Welcome(QWidget):
 
     def show_pending(self, samples: str) -> None:
         """Samples were chosen first: say that the model is still missing."""
-        self.hint.setText(
-            f"{Path(samples).name} is ready: now open its model"
-            if samples
-            else "or drop an .onnx model and .npz samples anywhere"
-        )
+        self.hint.setText(f"{Path(samples).name} is ready: now open its model" if samples else HINT)
         set_look(self.hint, "tone", "accent" if samples else "faint")
 
     def set_hot(self, hot: bool) -> None:

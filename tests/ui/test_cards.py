@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
 from pytestqt.qtbot import QtBot
 
 from qviz.app.session import Session
-from qviz.app.views import Choice, JobView, Strip
+from qviz.app.views import Choice, JobView, MetricChoice, Strip
 from qviz.ui import number_format as text
 from qviz.ui.jobs_strip import JobsStrip
+from qviz.ui.metric_button import MetricButton
+from qviz.ui.metric_question import MetricQuestion
 from qviz.ui.number_strip import NumberStrip
+from qviz.ui.palette import LIGHT
+from qviz.ui.scheme_fields import Menu, Number
 from qviz.ui.segmented import Segmented
 
 
@@ -105,9 +110,145 @@ def test_cancelled_work_is_told_beside_the_old_number(
 def test_without_samples_the_strip_offers_to_open_them(
     qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    strip = strip_of(qtbot, monkeypatch, Strip("no samples", message="Open samples"))
+    empty = Strip("no samples", message="Open samples", wants_samples=True)
+    strip = strip_of(qtbot, monkeypatch, empty)
+    assert strip.advice.text() == "Open samples"
     with qtbot.waitSignal(strip.samples_wanted):
         strip.advice.click()
+
+
+def test_a_file_of_weights_is_told_there_is_no_accuracy(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights = Strip("no samples", message="Weights only: no accuracy")
+    strip = strip_of(qtbot, monkeypatch, weights)
+    assert not strip.advice.isVisible()
+    assert strip.seen.text() == "Weights only: no accuracy"
+
+
+LOWER = replace(
+    RUNNING, metric="KL to float", unit="nats", better="lower", float_value=0.0, value=0.0123,
+    low=0.0113, high=0.0133, delta=0.0123,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("strip", "tone", "words"),
+    [
+        (LOWER, "bad", "+0.01230"),
+        (replace(LOWER, float_value=0.5, value=0.4, delta=-0.1), "good", "−0.1000"),
+        (replace(RUNNING, value=92.0, delta=0.8), "good", "+0.80"),
+        (RUNNING, "bad", "−0.80"),
+    ],
+)
+def test_the_change_is_colored_by_the_better_direction(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, strip: Strip, tone: str, words: str
+) -> None:
+    shown = strip_of(qtbot, monkeypatch, strip)
+    shown.set_palette(LIGHT)
+    assert shown.change.number.value.property("tone") == tone
+    assert shown.change.number.value.text() == words.replace("−", text.MINUS)
+    assert shown.change.icon.isVisible()
+    arrow = shown.change.icon.pixmap().toImage()
+    height, width = arrow.height(), arrow.width()
+    row_widths = [
+        sum(arrow.pixelColor(x, y).alpha() > 100 for x in range(width)) for y in range(height)
+    ]
+    upper, lower = sum(row_widths[: height // 2]), sum(row_widths[height // 2 :])
+    assert (upper > lower) == words.startswith("+")  # the head of the arrow is its wide end
+
+
+def test_points_are_of_percentages_only(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    for unit, note in (("%", "points from float"), ("dB", "dB from float"), ("", "from float")):
+        strip = strip_of(qtbot, monkeypatch, replace(RUNNING, unit=unit))
+        assert strip.change.note.text() == note
+
+
+@pytest.mark.parametrize(
+    ("unit", "before", "value", "expected"),
+    [
+        ("", 12.3456, 13.0, ("12.35", "13.00", "+0.65")),
+        ("", 0.8912, 0.8844, ("0.8912", "0.8844", "−0.0068")),
+        ("", 12345.6, 12400.2, ("12,346", "12,400", "+54")),
+        ("nats", 0.0, 0.0000441, ("0", "4.41e−5", "+4.41e−5")),
+        ("dB", float("inf"), 37.73, ("∞", "37.7", "–")),
+        ("%", 91.2, 90.4, ("91.20", "90.40", "−0.80")),
+    ],
+)
+def test_values_have_as_many_digits_as_they_deserve(
+    qtbot: QtBot,
+    monkeypatch: pytest.MonkeyPatch,
+    unit: str,
+    before: float,
+    value: float,
+    expected: tuple[str, str, str],
+) -> None:
+    delta = value - before if math.isfinite(before) else None
+    given = replace(RUNNING, unit=unit, float_value=before, value=value, delta=delta)
+    strip = strip_of(qtbot, monkeypatch, given)
+    numbers = (strip.float_number, strip.number, strip.change.number)
+    wanted = tuple(word.replace("−", text.MINUS) for word in expected)
+    assert tuple(number.value.text() for number in numbers) == wanted
+
+
+METRICS = (
+    MetricChoice("", "Fits best: top-1 (automatic)", "What suits", True),
+    MetricChoice("top-1", "Top-1", "Share. In percent, higher is better", False),
+    MetricChoice("recall:", "Recall of class…", "Hits", False, "class"),
+    MetricChoice("sensitivity@", "Sensitivity at threshold…", "Share", False, "threshold"),
+)
+
+
+@pytest.fixture
+def chooser(qtbot: QtBot) -> MetricButton:
+    button = MetricButton()
+    qtbot.addWidget(button)
+    button.show_choices(METRICS, ("0 cat", "1 dog"))
+    return button
+
+
+def test_the_caption_is_a_menu_of_metrics(qtbot: QtBot, chooser: MetricButton) -> None:
+    assert [entry.text() for entry in chooser.entries()] == [choice.label for choice in METRICS]
+    assert [entry.isChecked() for entry in chooser.entries()] == [True, False, False, False]
+    assert chooser.entries()[1].toolTip() == METRICS[1].tip
+    with qtbot.waitSignal(chooser.picked) as told:
+        chooser.entries()[1].trigger()
+    assert told.args == ["top-1"]
+    chooser.show_choices((), ())
+    assert chooser.entries() == ()
+
+
+def test_a_class_is_asked_for_by_name(qtbot: QtBot, chooser: MetricButton) -> None:
+    chooser.entries()[2].trigger()
+    assert [entry.isChecked() for entry in chooser.entries()] == [True, False, False, False]
+    question = chooser.findChild(MetricQuestion)
+    assert isinstance(question, MetricQuestion)
+    assert isinstance(question.editor, Menu)
+    assert [question.editor.itemText(at) for at in range(2)] == ["0 cat", "1 dog"]
+    question.editor.setCurrentIndex(1)
+    with qtbot.waitSignal(chooser.picked) as told:
+        question.accept()
+    assert told.args == ["recall:1"]
+
+
+def test_a_threshold_is_asked_for(qtbot: QtBot, chooser: MetricButton) -> None:
+    chooser.entries()[3].trigger()
+    question = chooser.findChild(MetricQuestion)
+    assert isinstance(question, MetricQuestion)
+    assert isinstance(question.editor, Number)
+    assert question.editor.value() == 0.5
+    question.editor.setValue(0.3)
+    with qtbot.waitSignal(chooser.picked) as told:
+        question.accept()
+    assert told.args == ["sensitivity@0.3"]
+
+
+def test_a_long_caption_gives_way(chooser: MetricButton) -> None:
+    chooser.show_caption("Top-1", 232)
+    assert chooser.text() == "Top-1: float and quantized"
+    chooser.show_caption("Recall of class 17 Norwegian elkhound", 232)
+    assert chooser.text().startswith("Recall of class 17")
+    assert chooser.fontMetrics().horizontalAdvance(chooser.text()) <= 232
 
 
 def test_jobs_come_and_go_with_time_left_and_cancel(

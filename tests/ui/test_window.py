@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent, QImage
-from PySide6.QtWidgets import QApplication, QMenu, QPushButton, QScrollArea
+from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QPushButton, QScrollArea
 from pytestqt.qtbot import QtBot
 
 from qviz.app.actions import ACTIONS
@@ -107,6 +107,44 @@ def test_opened_models_are_remembered_with_their_samples(
     window.files.forget_recent()
     assert settings.recent() == ()
     assert not window.recent_menu.isEnabled()
+
+
+def test_the_metric_is_chosen_in_the_strip(
+    window: MainWindow, session: Session, settle: Settle
+) -> None:
+    caption = window.workspace.strip.caption
+    assert caption.text() == "Top-1: float and quantized"
+    entries = {entry.text(): entry for entry in caption.entries()}
+    assert entries["Fits best: top-1 (automatic)"].isChecked()
+    entries["Cross-entropy"].trigger()
+    settle(window)
+    assert session.strip().metric == "cross-entropy"
+    assert caption.text() == "Cross-entropy: float and quantized"
+    assert entries["Cross-entropy"].isChecked()
+    assert not entries["Fits best: top-1 (automatic)"].isChecked()
+    assert window.workspace.strip.change.note.text() == "nats from float"
+
+
+def test_the_samples_button_has_a_menu(window: MainWindow) -> None:
+    menu = window.toolbar.samples.menu()
+    assert isinstance(menu, QMenu)
+    names = [entry.text() for entry in menu.actions() if not entry.isSeparator()]
+    assert names == ["Open Samples…", "Open Sample Folder…", "Samples Options…"]
+
+
+def test_a_folder_of_samples_is_asked_for(
+    empty_window: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", lambda *_: str(tmp_path))
+    empty_window.commands["open_sample_folder"].trigger()
+    assert empty_window.files.pending == str(tmp_path)
+
+
+def test_the_welcome_page_says_what_opens(empty_window: MainWindow) -> None:
+    hint = empty_window.welcome.hint
+    for word in ("ONNX", "PyTorch", "GGUF", "folder"):
+        assert word in hint.text()
+    assert hint.sizeHint().width() <= hint.width()
 
 
 def test_the_theme_switches_and_is_remembered(window: MainWindow, settings: Settings) -> None:

@@ -1,0 +1,226 @@
+"""The form of how the open samples are read: a draft, its fields, and what changes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from qviz.app import image_fields, reading_fields
+from qviz.app.document import Document
+from qviz.app.views import FormField, SampleForm, SampleKind
+from qviz.data.audio import AudioColumn
+from qviz.data.fit import fit_to_inputs
+from qviz.data.images import ImageColumn
+from qviz.data.reading import AS_PROPOSED, Reading
+from qviz.data.samples import Array, InputSpec, Samples
+from qviz.engine.chunks import input_specs
+from qviz.errors import QvizError
+
+TABLES = (".csv", ".tsv", ".parquet", ".pq")
+VALUE = "value:"  # before the name of an input that is the same for all samples
+PREVIEW_NOTE = "The preview shows the samples as they are open; Apply reads them anew"
+KIND_WORDS: dict[SampleKind, str] = {
+    "images": "images",
+    "table": "rows",
+    "audio": "frames",
+    "text": "windows of tokens",
+    "tokens": "rows of tokens",
+    "arrays": "samples",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SampleDraft:
+    """How samples would be read: what the dialog changes before it is applied."""
+
+    path: str
+    reading: Reading = AS_PROPOSED
+    values: Mapping[str, float] = field(default_factory=dict)
+
+    @staticmethod
+    def of(document: Document) -> SampleDraft:
+        """As the samples are open now; raises QvizError where they cannot be read again."""
+        samples = opened(document)
+        return SampleDraft(samples.path, document.reading, dict(document.values))
+
+
+def opened(document: Document) -> Samples:
+    """The user's samples; raises QvizError where there are none that came from a file."""
+    samples = document.scored
+    if samples is None:
+        raise QvizError("samples", "there are none open", "Open samples first")
+    if samples.path.endswith(".py"):
+        raise QvizError(samples.name, "the program makes its samples itself", "Change the program")
+    return samples
+
+
+def sample_kind(samples: Samples) -> SampleKind:
+    """What the samples were read from."""
+    columns = list(samples.arrays.values())
+    if any(isinstance(column, ImageColumn) for column in columns):
+        return "images"
+    if any(isinstance(column, AudioColumn) for column in columns):
+        return "audio"
+    suffix = Path(samples.path).suffix.lower()
+    if suffix == ".txt":
+        return "text"
+    if suffix in TABLES:
+        return "table"
+    ids = [column for column in columns if column.dtype.kind in "iu" and len(column.shape) == 2]
+    return "tokens" if suffix == ".npy" and ids else "arrays"
+
+
+def image_column(samples: Samples) -> tuple[str, ImageColumn] | None:
+    """The input that takes pictures, and its column; None for other samples."""
+    for name, column in samples.arrays.items():
+        if isinstance(column, ImageColumn):
+            return name, column
+    return None
+
+
+def image_spec(document: Document) -> InputSpec:
+    """The input that the open pictures are for; raises QvizError where there are none."""
+    found = image_column(opened(document))
+    specs = specs_of(document)
+    spec = next((spec for spec in specs if found is not None and spec.name == found[0]), None)
+    if spec is None:
+        raise QvizError("samples", "they are no images", "Open images first")
+    return spec
+
+
+def specs_of(document: Document) -> tuple[InputSpec, ...]:
+    """What the inputs of the open model take."""
+    return () if document.model is None else input_specs(document.model)
+
+
+def sample_form(document: Document, draft: SampleDraft) -> SampleForm:
+    """The fields that concern the kind of the open samples; raises QvizError without any."""
+    samples = opened(document)
+    kind = sample_kind(samples)
+    changed = draft != SampleDraft.of(document)
+    later = kind != "images" and draft.reading != document.reading
+    return SampleForm(
+        kind=kind,
+        title=samples.name,
+        summary=_summary(samples, kind),
+        fields=tuple(_fields(document, samples, kind, draft)),
+        notes=(*samples.notes, *((PREVIEW_NOTE,) if later else ())),
+        changed=changed,
+    )
+
+
+def _summary(samples: Samples, kind: SampleKind) -> str:
+    parts = [f"{samples.count:,} {KIND_WORDS[kind]}"]
+    if samples.class_names:
+        parts.append(f"in {len(samples.class_names):,} classes")
+    elif samples.labels is None:
+        parts.append("without labels")
+    return " ".join(parts)
+
+
+def _fields(
+    document: Document, samples: Samples, kind: SampleKind, draft: SampleDraft
+) -> Iterator[FormField]:
+    reading = draft.reading
+    if kind == "images":
+        yield from image_fields.fields(reading.preprocessing, image_spec(document))
+    if Path(samples.path).suffix.lower() in TABLES:
+        yield reading_fields.label_field(samples.path, reading, specs_of(document))
+    if kind == "audio":
+        yield from reading_fields.audio_fields(reading, _open_length(document))
+    if kind == "text":
+        yield from reading_fields.text_fields(reading, _open_length(document))
+    if kind in ("text", "tokens"):
+        yield reading_fields.next_token_field(reading)
+    yield from _values(document, samples, draft)
+    yield from reading_fields.subset_fields(reading, _total(samples, document.reading))
+
+
+def _open_length(document: Document) -> bool:
+    """Whether the model leaves the length of what it takes open."""
+    samples = opened(document)
+    for spec in specs_of(document):
+        if spec.name in samples.arrays and spec.shape is not None:
+            return not any(size is not None and size > 1 for size in spec.shape[1:])
+    return True
+
+
+def _total(samples: Samples, reading: Reading) -> int | None:
+    """How many samples the file has; None where a subset of it is open."""
+    every = reading.subset is None or samples.count < reading.subset
+    return samples.count if every else None
+
+
+def _values(document: Document, samples: Samples, draft: SampleDraft) -> Iterator[FormField]:
+    """A value for every input that is the same for all samples."""
+    for name, array in constants(document, samples).items():
+        given = draft.values.get(name)
+        same = array.size and bool((array == array.flat[0]).all())
+        present = f"{array.flat[0].item():g}" if same else "from the file"
+        yield FormField(
+            f"{VALUE}{name}",
+            name,
+            "text",
+            "" if given is None else f"{given:g}",
+            tip=f"Input '{name}' is the same for all samples; empty leaves it as it is read",
+            hint="as read" if name in document.values else present,
+        )
+
+
+def constants(document: Document, samples: Samples) -> Mapping[str, Array]:
+    """What is fed to the inputs that are the same for all samples."""
+    specs = specs_of(document)
+    return fit_to_inputs(samples, specs).constants if len(specs) > 1 else {}
+
+
+def with_reading(document: Document, draft: SampleDraft, name: str, value: str) -> SampleDraft:
+    """The draft with one field changed; raises QvizError for what the field does not take."""
+    if name.startswith(VALUE):
+        return replace(draft, values=_with_value(draft.values, name.removeprefix(VALUE), value))
+    if name in image_fields.NAMES:
+        spec = image_spec(document)
+        chosen = image_fields.with_field(draft.reading.preprocessing, spec, name, value)
+        return replace(draft, reading=replace(draft.reading, preprocessing=chosen))
+    change = _CHANGES.get(name)
+    if change is None:
+        raise QvizError(f"field '{name}'", "samples have no such field", "Use one of the form's")
+    if name == "subset" and value == "some":
+        count = _total(opened(document), document.reading) or opened(document).count
+        value = str(reading_fields.usual_subset(count))
+    return replace(draft, reading=change(draft.reading, value))
+
+
+def _with_value(values: Mapping[str, float], name: str, value: str) -> dict[str, float]:
+    others = {known: number for known, number in values.items() if known != name}
+    return {**others, name: reading_fields.number(value)} if value.strip() else others
+
+
+_CHANGES: dict[str, Callable[[Reading, str], Reading]] = {
+    "label": lambda old, value: replace(old, label=value or None),
+    "frame_length": lambda old, value: replace(old, frame_length=reading_fields.whole(value)),
+    "hop": lambda old, value: replace(
+        old, hop=reading_fields.whole(value) if value.strip() else None
+    ),
+    "sequence_length": lambda old, value: replace(old, sequence_length=reading_fields.whole(value)),
+    "tokenizer": lambda old, value: replace(old, tokenizer=value.strip() or None),
+    "next_token": lambda old, value: replace(old, next_token=value == "next"),
+    "subset": lambda old, value: replace(
+        old, subset=None if value == "all" else reading_fields.whole(value)
+    ),
+    "subset_count": lambda old, value: replace(old, subset=reading_fields.whole(value)),
+    "seed": lambda old, value: replace(old, seed=reading_fields.whole(value)),
+}
+
+
+def samples_notice(document: Document) -> str:
+    """How images are read where the user did not say it and the model takes float numbers."""
+    samples = document.scored
+    found = None if samples is None else image_column(samples)
+    if found is None or not np.issubdtype(found[1].dtype, np.floating):
+        return ""
+    spec = image_spec(document)
+    words = image_fields.proposal_words(found[1].preprocessing, spec)
+    return f"Images are read as {words}. Change it in Samples Options" if words else ""
