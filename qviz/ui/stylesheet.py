@@ -86,6 +86,8 @@ QPushButton[primary="true"] {{ background: {p.accent}; border: 1px solid {p.acce
   color: {p.on_accent}; }}
 QPushButton[primary="true"]:hover {{ background: {p.accent_hover};
   border-color: {p.accent_hover}; }}
+QPushButton[primary="true"]:disabled {{ color: {p.text_disabled}; background: {p.sunken};
+  border-color: {p.line}; }}
 QPushButton[primary="true"]:focus {{ border: 2px solid {p.text}; padding: 5px 13px; }}
 QPushButton[link="true"] {{ background: transparent; border: 1px solid transparent;
   color: {p.accent}; padding: 0px; text-align: left; border-radius: 4px; }}
