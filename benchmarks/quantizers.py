@@ -113,7 +113,7 @@ def search(w: Tensor) -> None:
             2,
         ),
         Task("sorting", lambda: profile(points)),
-        Task("whole range search", lambda: find_encoding(stats, scheme)),
+        Task("whole range search", lambda: find_encoding(stats, scheme), 2),
     ]
     report("error of one clip, directly", lambda: squared_error(points, encoding), tasks)
 

@@ -124,8 +124,12 @@ def histogram_suffices(stats: TensorStats, encoding: Scaled) -> bool:
 
     So they do where they are large against the spread inside the bins, which is known exactly.
     """
-    noise = float(squared_error(stats.points(), encoding).sum())
-    return noise >= FINE * FINE * stats.inside_bins
+    return bins_suffice(stats.points(), encoding, stats.inside_bins)
+
+
+def bins_suffice(binned: Points, encoding: Scaled, inside: float) -> bool:
+    """The same of bins with a squared spread of `inside` within them."""
+    return float(squared_error(binned, encoding).sum()) >= FINE * FINE * inside
 
 
 def measure_error(points: Points, encoding: Encoding) -> SlotError:

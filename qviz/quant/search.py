@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from qviz.quant.encoding import Scaled
-from qviz.quant.error import histogram_suffices, squared_error
+from qviz.quant.error import bins_suffice, squared_error
 from qviz.quant.grids import Grid, Integers
 from qviz.quant.points import Points
 from qviz.quant.profile import Profile, profile
@@ -24,6 +24,7 @@ BEYOND = 2  # octaves above it, for grids whose levels thin out: their scale mat
 DENSE = 20  # ranges per octave around the values' own for these: their errors repeat every octave
 STEPS = (1 / 20, 1 / 100, 1 / 500)  # of an octave, tried ± 5 times around the best so far
 WORTH_SORTING = 40  # values per level from which sorting beats quantizing them for every trial
+FEW = 1 << 18  # values of a weight up to which they are all looked at
 CELLS = 1 << 21  # thresholds looked up at once
 
 
@@ -33,17 +34,18 @@ def best_range(
     """(low, high) of least squared error, per channel or for the tensor, never worse than `full`.
 
     Every range has one free factor; an asymmetric one around zero has one at each end, which
-    are tried in pairs and then refined in turn. An activation's histogram decides, or its sample
-    where the histogram is too coarse for the grid that it would choose.
+    are tried in pairs and then refined in turn. The histogram decides of an activation and of a
+    large weight; where it is too coarse for the grid it would choose, the sample or all values do.
     """
-    low, high = search_range(stats.points(channel=channels), scheme, full)
-    if stats.kept:
-        return low, high
+    if stats.kept and (channels or stats.count <= FEW):
+        return search_range(stats.points(channel=channels), scheme, full)
+    binned = stats.points(limit=FEW)
+    low, high = search_range(binned, scheme, full)
     grid = grid_of(scheme)
     scale, zero = scale_for(low, high, scheme, grid)
-    if histogram_suffices(stats, Scaled(grid, scale, zero, None)):
+    if bins_suffice(binned, Scaled(grid, scale, zero, None), stats.inside_bins):
         return low, high
-    return search_range(stats.sampled_points(), scheme, full)
+    return search_range(stats.points() if stats.kept else stats.sampled_points(), scheme, full)
 
 
 def search_range(points: Points, scheme: Scheme, full: Range) -> tuple[Tensor, Tensor]:
@@ -95,7 +97,8 @@ def _least(cost: Cost, low: Tensor, high: Tensor) -> Range:
 
 def squared_error_of(points: Points, scheme: Scheme, grid: Grid) -> Cost:
     """The cost of ranges on weighted values: from their sorted sums, or by quantizing them."""
-    if points.values.shape[1] < WORTH_SORTING * len(grid.levels):
+    many = points.values.shape[1] >= WORTH_SORTING * len(grid.levels)
+    if not many and (points.counts is None or len(points.values) > 1):
         return _directly(points, scheme, grid)
     return cost_from_sums(profile(points), scheme, grid)
 
