@@ -30,12 +30,13 @@ def plan_schemes(document: Document) -> dict[str, Scheme]:
 def document_view(document: Document, findings: Findings, undo: str, redo: str) -> DocumentView:
     """What is open, for the title, the header and the actions."""
     model, samples, split = document.model, document.samples, document.split
+    scored = document.scored
     parity = findings.parity
     return DocumentView(
         model_name="" if model is None else Path(model.path).name,
         model_path="" if model is None else model.path,
         samples_name="" if samples is None else samples.name,
-        samples_path="" if document.scored is None else document.scored.path,
+        samples_path="" if scored is None else scored.path,
         synthetic=samples is not None and samples.synthetic,
         layers=0 if model is None else len(model.layers),
         parameters=0 if model is None else parameter_count(model),
@@ -45,8 +46,10 @@ def document_view(document: Document, findings: Findings, undo: str, redo: str) 
         plan_path=document.plan_path,
         undo_text=undo,
         redo_text=redo,
-        samples_count=0 if samples is None else samples.count,
-        parts=() if split is None else tuple((part, len(split.indices(part))) for part in PARTS),
+        samples_count=0 if scored is None else scored.count,
+        parts=()
+        if scored is None or split is None
+        else tuple((part, len(split.indices(part))) for part in PARTS),
     )
 
 

@@ -20,6 +20,7 @@ from qviz.app.reading import Reading
 from qviz.app.views import Choice, Message
 from qviz.errors import QvizError
 from qviz.plan.plan import Plan, Rule, parse_setting, write_plan
+from qviz.plan.stored import without_stored
 from qviz.quant.encoding import Scaled
 from qviz.quant.spelling import parse_scheme
 
@@ -33,6 +34,8 @@ class Session(Reading):
         if not view.model_name:
             return "<qviz Session, nothing open>"
         samples = f", {view.samples_count} samples" if view.samples_count else ""
+        if view.synthetic:
+            samples = ", synthetic inputs"
         return f"<qviz Session {view.model_name}, {view.layers} layers{samples}>"
 
     def set_scheme(self, slots: Sequence[str], spelling: str) -> None:
@@ -58,7 +61,7 @@ class Session(Reading):
         self._edit(f"clip {_listed(slots)}", edits.set_clip, slots, low, high)
 
     def reset(self, slots: Sequence[str]) -> None:
-        """Give slots back to the plan's defaults and rules."""
+        """Give slots back to the plan's defaults and rules, or else to the quantized file."""
         self._edit(f"reset {_listed(slots)}", edits.reset, slots)
 
     def set(self, pattern: str, spelling: str) -> None:
@@ -78,12 +81,15 @@ class Session(Reading):
         )
 
     def set_defaults(self, weight: str | None = None, inputs: str | None = None) -> None:
-        """Change the schemes that slots have when nothing else is said of them."""
-        plan = self._document.plan
+        """Change the schemes that slots have when nothing else is said of them.
+
+        A quantized file's own scales are no such word: they go.
+        """
+        model, plan = self._require_model(), self._document.plan
         if weight is not None:
-            plan = replace(plan, weight=parse_scheme(weight))
+            plan = replace(without_stored(model, plan, "weight"), weight=parse_scheme(weight))
         if inputs is not None:
-            plan = replace(plan, input=parse_scheme(inputs))
+            plan = replace(without_stored(model, plan, "input"), input=parse_scheme(inputs))
         self._check(plan)
         self._apply("set the defaults", plan)
 

@@ -13,8 +13,13 @@ from qviz.data.samples import Array, Column, InputSpec, Samples, content_hash
 from qviz.errors import QvizError
 
 # Names that exporters give to the memory of a recurrent or cached model, which starts at zero.
+# What an encoder made is no first state, nor are pictures of cells: whole words only.
 _MEMORY = re.compile(
-    r"(^|[._/-])(h|c|h_?0|c_?0|hn|cn|state|hidden|cell|cache|past|mem|memory)", re.I
+    r"(?:^|(?<!encoder)(?<!encoder_hidden)[._/-])(?:"
+    r"(?:h|c|hn|cn|(?:hidden|cell)(?:_?states?)?|past(?:_key(?:_values?)?|_value)?)"
+    r"(?:_(?:in|init|prev))?(?=$|_?\d|[./-])"
+    r"|(?:states?|cache|mem|memory)(?=$|[\d._/-]))",
+    re.I,
 )
 
 
@@ -33,7 +38,8 @@ def with_values(
     """The samples with the user's values for inputs that are the same for all of them.
 
     Raises:
-        QvizError: a value for an input that the model does not have.
+        QvizError: a value for an input that the model does not have, one that its type cannot
+            hold, or a value for every input.
     """
     specs = {spec.name: spec for spec in inputs}
     for name in values:
@@ -44,13 +50,15 @@ def with_values(
                 f"Use one of {', '.join(map(repr, specs))}",
             )
     given = {
-        name: np.full(_one_sample(specs[name]), value, specs[name].dtype)
+        name: np.full(_one_sample(specs[name]), _cast(f"input '{name}'", value, specs[name]))
         for name, value in values.items()
     }
     if not given:
         return samples
     constants = {**samples.constants, **given}
     columns = {name: column for name, column in samples.arrays.items() if name not in given}
+    if not columns or all(name in constants for name in specs):
+        raise _nothing_by_samples(samples.name)
     digest = content_hash({**given, samples.hash: np.zeros(0)})
     return replace(samples, arrays=columns, constants=constants, hash=digest)
 
@@ -61,8 +69,8 @@ def fit_to_inputs(samples: Samples, inputs: tuple[InputSpec, ...]) -> Fitted:
     The memory of recurrent models starts at zero where nothing is given.
 
     Raises:
-        QvizError: an input without anything to feed, or a column whose rank, sizes or type do not
-            fit.
+        QvizError: an input without anything to feed, a column or constant whose rank, sizes,
+            type or values do not fit, or no input that takes samples.
     """
     columns = _matched(samples, inputs)
     constants: dict[str, Array] = {}
@@ -73,13 +81,17 @@ def fit_to_inputs(samples: Samples, inputs: tuple[InputSpec, ...]) -> Fitted:
         constant = samples.constants.get(spec.name)
         if constant is not None:
             constants[spec.name] = _fitted_constant(samples.name, constant, spec)
-        elif _is_memory(spec):
-            constants[spec.name] = np.zeros(_one_sample(spec), spec.dtype)
-            notes.append(f"Input '{spec.name}' is not in the samples: zeros are fed")
+        elif is_memory(spec) and columns:
+            first = np.zeros(_first_memory(spec), spec.dtype)
+            fed = "zeros are fed" if first.size else "nothing is remembered at first"
+            constants[spec.name] = first
+            notes.append(f"Input '{spec.name}' is not in the samples: {fed}")
         else:
             missing.append(spec.name)
     if missing:
         raise _nothing_for(samples, missing)
+    if not columns:
+        raise _nothing_by_samples(samples.name)
     return Fitted(columns, constants, tuple(notes))
 
 
@@ -88,11 +100,11 @@ def _matched(samples: Samples, inputs: tuple[InputSpec, ...]) -> dict[str, Colum
     matched = {name: column for name, column in samples.arrays.items() if name in names}
     others = [column for name, column in samples.arrays.items() if name not in names]
     given = matched.keys() | samples.constants.keys()
-    open_inputs = [  # a scalar cannot go by samples
-        spec
-        for spec in inputs
-        if spec.name not in given and spec.shape != () and not _is_memory(spec)
-    ]
+    # A scalar cannot go by samples.
+    left = [spec for spec in inputs if spec.name not in given and spec.shape != ()]
+    open_inputs = [spec for spec in left if not is_memory(spec)]
+    if not open_inputs and len(others) == 1:  # no memory where an array has nothing else to feed
+        open_inputs = [spec for spec in left if not matched or _takes(spec, others[0])]
     if len(others) == 1 and len(open_inputs) == 1:
         matched[open_inputs[0].name] = others[0]
     return {
@@ -102,12 +114,20 @@ def _matched(samples: Samples, inputs: tuple[InputSpec, ...]) -> dict[str, Colum
     }
 
 
-def _is_memory(spec: InputSpec) -> bool:
+def is_memory(spec: InputSpec) -> bool:
+    """Whether an input's name and type are those of a recurrent or cached model's memory."""
     return bool(_MEMORY.search(spec.name)) and spec.dtype.startswith("float") and bool(spec.shape)
 
 
 def _one_sample(spec: InputSpec) -> tuple[int, ...]:
     return tuple(1 if size is None else size for size in spec.shape or ())
+
+
+def _first_memory(spec: InputSpec) -> tuple[int, ...]:
+    """Of one sample: an open size is the batch; a second one is a length, and starts at none."""
+    open_axes = [axis for axis, size in enumerate(spec.shape or ()) if size is None]
+    lengths = open_axes[1:] if len(spec.shape or ()) > 2 else []
+    return tuple(0 if axis in lengths else n for axis, n in enumerate(_one_sample(spec)))
 
 
 def _fitted_constant(subject: str, array: Array, spec: InputSpec) -> Array:
@@ -128,7 +148,30 @@ def _fitted_constant(subject: str, array: Array, spec: InputSpec) -> Array:
             f"shape of the model's input",
             "Give it one row per sample, or the shape that the input takes",
         )
-    return array.astype(spec.dtype)
+    return _cast(subject, array, spec)
+
+
+def _cast(subject: str, values: Array | float, spec: InputSpec) -> Array:
+    """Values in the type that an input takes; refused where that would change them."""
+    array, target = np.asarray(values), np.dtype(spec.dtype)
+    if array.dtype.kind not in "iufb":
+        raise _wrong_type(subject, array, spec)
+    if target.kind != "f" and not np.array_equal(array, np.trunc(array)):  # nor is NaN whole
+        raise QvizError(
+            subject,
+            f"model input '{spec.name}' takes {target.name}, but the value is not whole",
+            "Give whole numbers",
+        )
+    _check_limits(subject, array[np.isfinite(array) | (target.kind != "f")], target, spec.name)
+    return array.astype(target)
+
+
+def _nothing_by_samples(subject: str) -> QvizError:
+    return QvizError(
+        subject,
+        "every input of the model has one value for all samples",
+        "Leave an input to the samples",
+    )
 
 
 def _nothing_for(samples: Samples, missing: list[str]) -> QvizError:
@@ -144,19 +187,14 @@ def _nothing_for(samples: Samples, missing: list[str]) -> QvizError:
 def _fitted(subject: str, array: Column, spec: InputSpec) -> Column:
     if array.dtype.kind not in "iufb":
         raise _wrong_type(subject, array, spec)
-    if spec.shape is not None:
-        fits = len(array.shape) == len(spec.shape) and all(
-            want is None or want == have
-            for want, have in zip(spec.shape[1:], array.shape[1:], strict=True)
+    if spec.shape is not None and not _takes(spec, array):
+        wanted = "×".join("any" if size is None else str(size) for size in spec.shape[1:])
+        raise QvizError(
+            subject,
+            f"model input '{spec.name}' takes samples of shape {wanted or 'scalar'}, "
+            f"but these are {'×'.join(map(str, array.shape[1:])) or 'scalar'}",
+            "Reshape or resize the samples to what the model takes",
         )
-        if not fits:
-            wanted = "×".join("any" if size is None else str(size) for size in spec.shape[1:])
-            raise QvizError(
-                subject,
-                f"model input '{spec.name}' takes samples of shape {wanted or 'scalar'}, "
-                f"but these are {'×'.join(map(str, array.shape[1:])) or 'scalar'}",
-                "Reshape or resize the samples to what the model takes",
-            )
     target = np.dtype(spec.dtype)
     if array.dtype == target:
         return array
@@ -165,6 +203,17 @@ def _fitted(subject: str, array: Column, spec: InputSpec) -> Column:
         _check_limits(subject, array, target, spec.name)
         return array
     raise _wrong_type(subject, array, spec)
+
+
+def _takes(spec: InputSpec, array: Column) -> bool:
+    """Whether the shape of one sample is what the input takes."""
+    return spec.shape is None or (
+        len(array.shape) == len(spec.shape)
+        and all(
+            want is None or want == have
+            for want, have in zip(spec.shape[1:], array.shape[1:], strict=True)
+        )
+    )
 
 
 def _wrong_type(subject: str, array: Column, spec: InputSpec) -> QvizError:
@@ -188,11 +237,13 @@ def _check_limits(subject: str, array: Column, target: np.dtype[Any], name: str)
         raise QvizError(
             subject,
             f"model input '{name}' takes {target.name}, which cannot hold {low:g} to {high:g}",
-            f"Scale the array to the range of {target.name}",
+            f"Scale it to the range of {target.name}",
         )
 
 
 def _limits(dtype: np.dtype[Any]) -> tuple[float, float]:
+    if dtype.kind == "b":
+        return 0, 1
     if dtype.kind == "f":
         return float(np.finfo(dtype).min), float(np.finfo(dtype).max)
     return int(np.iinfo(dtype).min), int(np.iinfo(dtype).max)

@@ -31,6 +31,8 @@ class Split:
 
     def indices(self, part: Part) -> Indices:
         """Sample indices of a part, in evaluation order."""
+        if part == "all" and self.tune is self.calibration:
+            return self.tune  # not split: every sample is in both
         if part == "all":
             # Calibration samples come last: the first ones scored did not choose any range.
             return np.concatenate([self.tune, self.confirm, self.calibration])

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from qviz.data.content import content_hash
+from qviz.data.fit import is_memory
 from qviz.data.samples import Array, InputSpec, Samples
 from qviz.errors import QvizError
 
@@ -23,13 +24,15 @@ _OPEN_LENGTH = 16  # of sequences
 def synthetic_samples(inputs: tuple[InputSpec, ...], count: int = 16, seed: int = 0) -> Samples:
     """Normal floats, whole numbers below 10 (all 256 for 8 bits), masks of ones; no labels.
 
-    Scalars, and inputs of a first size that the others leave open, are the same for all samples.
+    Scalars, and inputs of a first size that the others leave open, are the same for all samples;
+    so is memory of a fixed first size beside an input that is none.
 
     Raises:
         QvizError: an input whose rank is not known, or samples that would fill the memory.
     """
     rng = np.random.default_rng(seed)
     some_open = any(spec.shape and spec.shape[0] is None for spec in inputs)
+    some_go_by = any(spec.shape and not is_memory(spec) for spec in inputs)
     arrays: dict[str, Array] = {}
     constants: dict[str, Array] = {}
     size = 0
@@ -38,7 +41,8 @@ def synthetic_samples(inputs: tuple[InputSpec, ...], count: int = 16, seed: int 
             raise QvizError(
                 f"model input '{spec.name}'", "its shape is not known", "Open samples for it"
             )
-        once = not spec.shape or (some_open and spec.shape[0] is not None)
+        fixed = bool(spec.shape) and spec.shape[0] is not None
+        once = not spec.shape or (fixed and (some_open or (some_go_by and is_memory(spec))))
         shape = tuple(n or 1 for n in spec.shape) if once else (count, *_sizes(spec.shape))
         size += np.dtype(spec.dtype).itemsize * math.prod(shape)
         if size > _LARGEST:

@@ -45,7 +45,7 @@ def calibrate(
     collected: dict[str, TensorStats] = {}
     chunks = feeder.cut(rows)
     if feeder.fixed_batch is not None and len(chunks) > 1 and len(chunks[-1]) < feeder.fixed_batch:
-        chunks.pop()  # a padded batch would count its last sample several times
+        chunks.pop()  # a padded batch would count some samples more often than others
     total = sum(len(chunk) for chunk in chunks)
     done = 0
     for chunk_rows in chunks:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qviz.data.fit import Fitted, fit_to_inputs
+from qviz.data.fit import Fitted, fit_to_inputs, is_memory
 from qviz.data.parts import Indices
 from qviz.data.samples import Array, InputSpec, Samples
 from qviz.model.model import Model, TensorInfo
@@ -26,7 +26,7 @@ class Chunk:
     id: str
     rows: Indices
     feeds: Mapping[str, Tensor]
-    padded: int  # rows at the end that repeat the last sample, for models of a fixed batch size
+    padded: int  # rows at the end that repeat the first ones, for models of a fixed batch size
 
     def trimmed(self, output: Tensor) -> Tensor:
         """An output without the padded rows."""
@@ -51,7 +51,7 @@ class Feeder:
     def chunk(self, rows: Indices) -> Chunk:
         """Load one chunk."""
         padded = 0 if self.fixed_batch is None else self.fixed_batch - len(rows)
-        taken = np.concatenate([rows, np.repeat(rows[-1:], padded)]) if padded else rows
+        taken = np.resize(rows, self.fixed_batch) if padded and self.fixed_batch else rows
         arrays = {name: column[taken] for name, column in self.fitted.columns.items()}
         for name, constant in self.fitted.constants.items():
             arrays[name] = self._for_each(name, constant, len(taken))
@@ -99,12 +99,24 @@ def feeder(model: Model, samples: Samples, macs_per_sample: int | None) -> Feede
         if info.name in fitted.columns and info.shape and isinstance(info.shape[0], int)
     }
     fixed = batches.pop() if len(batches) == 1 else None
+    if fixed is None and _takes_one(model, fitted):
+        fixed = 1
     size = fixed
     if size is None:
         size = LARGEST if not macs_per_sample else CHUNK_MACS // macs_per_sample
         size = min(max(size, SMALLEST), LARGEST)
     dtypes = {info.name: info.dtype or torch.float32 for info in model.inputs}
     return Feeder(samples, fitted, dtypes, _batch_axes(model, fitted), fixed, size)
+
+
+def _takes_one(model: Model, fitted: Fitted) -> bool:
+    """Whether a first state without an open size is that of one sample: [layers, 1, hidden]."""
+    shapes = [
+        spec.shape
+        for spec in input_specs(model)
+        if spec.name in fitted.constants and spec.shape is not None and is_memory(spec)
+    ]
+    return any(None not in shape and shape[1 if len(shape) > 2 else 0] == 1 for shape in shapes)
 
 
 def _batch_axes(model: Model, fitted: Fitted) -> dict[str, int]:

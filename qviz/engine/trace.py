@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from qviz.data.fit import is_memory
 from qviz.data.samples import InputSpec, Samples
 from qviz.engine.chunks import Chunk, feeder, input_specs
 from qviz.engine.evaluate import scored_output
@@ -45,10 +46,20 @@ def trace_float(
         WorkCancelledError: `cancelled()` turned true between two operators.
     """
     feeds, shapes = _runnable(model, samples, cancelled)
-    first = next(iter(feeds.values()), None)
-    batch = first.shape[0] if first is not None and first.ndim else 1
+    batch = _batch_size(model, samples, feeds)
     macs = {index: n // max(batch, 1) for index, n in count_macs(model, shapes).items()}
     return FloatRun(feeds, macs)
+
+
+def _batch_size(model: Model, samples: Samples | None, feeds: Mapping[str, Tensor]) -> int:
+    """How many samples the feeds hold: the first size of an input that samples feed."""
+    if samples is None:
+        by_samples = [
+            spec.name for spec in input_specs(model) if spec.shape and not is_memory(spec)
+        ]
+    else:
+        by_samples = list(feeder(model, samples, None).fitted.columns)
+    return next((feeds[name].shape[0] for name in by_samples), 1)
 
 
 def tried_specs(model: Model, run: FloatRun) -> tuple[InputSpec, ...]:

@@ -82,18 +82,29 @@ class _Place:
 
 
 def _places(steps: Iterable[Step]) -> Iterator[_Place]:
+    steps = tuple(steps)
+    taken = {step.name for step in steps}
     for step in steps:
-        for inner in (step, *_inner_steps(step)):
+        for inner in (step, *_inner_steps(step, taken)):
             kind = layer_kind(inner)
             if kind is not None:
                 yield _Place(inner, kind, step)
 
 
-def _inner_steps(step: Step) -> Iterator[Step]:
-    """Steps of the bodies inside a step, at any depth, under the step's name and theirs."""
+def _inner_steps(step: Step, taken: set[str]) -> Iterator[Step]:
+    """Steps of the bodies inside a step, at any depth, under the step's name and theirs.
+
+    Both branches of an If may use one name: a later one gets a number, and `taken` all of them.
+    """
     for number, node in enumerate(inner_nodes(step.node)):
         inner = make_step(number, node, {})
-        yield replace(inner, name=f"{step.name}/{inner.name}")
+        wish = name = f"{step.name}/{inner.name}"
+        again = 1
+        while name in taken:
+            again += 1
+            name = f"{wish}_{again}"
+        taken.add(name)
+        yield replace(inner, name=name)
 
 
 def _slots_of(

@@ -33,7 +33,8 @@ def _macs(model: Model, layer: Layer, shapes: Shapes) -> int:
         if name
     ]
     known = [shape for shape in operands[:3] if shape is not None]
-    output = shapes.get(step.outputs[0])
+    # A recurrent layer may leave out its first output, which its count does not need.
+    output = () if step.op in _RECURRENT else shapes.get(step.outputs[0])
     if len(known) < min(len(operands), 3) or len(known) < 2 or output is None:
         return 0
     return _COUNTS[step.op](step, known, output)
@@ -86,6 +87,7 @@ def _attention(step: Step, operands: list[Shape], output: Shape) -> int:
     return (math.prod(queries) + math.prod(output)) * keys[-2]
 
 
+_RECURRENT = ("LSTM", "GRU", "RNN")
 _COUNTS: Mapping[str, Count] = {
     "Conv": _conv,
     "FusedConv": _conv,
@@ -94,9 +96,7 @@ _COUNTS: Mapping[str, Count] = {
     "FusedGemm": _gemm,
     "MatMul": _matmul,
     "FusedMatMul": _matmul,
-    "LSTM": _recurrent,
-    "GRU": _recurrent,
-    "RNN": _recurrent,
+    **dict.fromkeys(_RECURRENT, _recurrent),
     "Einsum": _einsum,
     "Attention": _attention,
 }

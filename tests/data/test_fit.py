@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from qviz.data.fit import fit_to_inputs, with_values
+from qviz.data.fit import fit_to_inputs, is_memory, with_values
 from qviz.data.samples import InputSpec, Samples
 from qviz.errors import QvizError
 
@@ -143,6 +143,65 @@ def test_scalars_and_first_states_are_the_same_for_all_samples() -> None:
     assert fitted.notes == ("Input 'state' is not in the samples: zeros are fed",)
 
 
+MEMORY = """h c hn h0 h_0 c_0 h_in init_h state state_h lstm.state hidden hidden_state hidden_in
+    cell cell_state cache cache_last_time mem memory past past_key_values past_key_values.0.key
+    past_key_0 past_value_0 H0"""
+OTHERS = """condition content cell_image cnn_input statement member height channels hidden_map
+    past_values past_observed_mask encoder_hidden_states pixels"""
+
+
+@pytest.mark.parametrize("name", MEMORY.split())
+def test_names_of_memory(name: str) -> None:
+    assert is_memory(InputSpec(name, "float32", (2, None, 8)))
+    assert not is_memory(InputSpec(name, "int64", (2, None, 8)))
+    assert not is_memory(InputSpec(name, "float32", ()))
+
+
+@pytest.mark.parametrize("name", OTHERS.split())
+def test_names_that_only_begin_like_memory(name: str) -> None:
+    assert not is_memory(InputSpec(name, "float32", (None, 3, 8)))
+    x = np.ones((5, 3, 8), np.float32)
+    fitted = fit_to_inputs(samples(other=x), (spec(name, "float32", None, 3, 8),))
+    assert fitted.columns[name] is x
+    error = refused(samples(a=x, p=x, q=x), spec("a", "float32", None, 3, 8), spec(name))
+    assert f"no array for model input '{name}'" in error.cause
+
+
+def test_an_array_without_another_place_feeds_an_input_named_like_memory() -> None:
+    x = np.ones((5, 8), np.float32)
+    assert fit_to_inputs(samples(x=x), (spec("state", "float32", None, 8),)).columns["state"] is x
+    wrong = refused(samples(x=x), spec("state", "float32", None, 9))
+    assert "takes samples of shape 9" in wrong.cause
+    both = (spec("image", "float32", None, 8), spec("cell", "float32", None, 8))
+    assert fit_to_inputs(samples(image=x, x=x + 1), both).columns["cell"][np.arange(1)].sum() == 16
+
+
+def test_a_spare_array_of_another_shape_leaves_the_memory_at_zero() -> None:
+    given = samples(input=np.ones((5, 512), np.float32), spare=np.ones((5, 3), np.float32))
+    fitted = fit_to_inputs(given, (spec("input", "float32", None, None), STATE))
+    assert list(fitted.columns) == ["input"]
+    assert not fitted.constants["state"].any()
+
+
+def test_memory_alone_does_not_make_a_run() -> None:
+    x = np.ones((5, 8), np.float32)
+    memory = (spec("h", "float32", 2, None, 8), spec("c", "float32", 2, None, 8))
+    assert "no array for model input 'h', 'c'" in refused(samples(x=x), *memory).cause
+
+
+def test_a_cache_of_open_length_starts_without_entries() -> None:
+    x = samples(input=np.ones((5, 512), np.float32))
+    past = spec("past_key_values.0.key", "float32", None, 4, None, 8)
+    fitted = fit_to_inputs(x, (spec("input", "float32", None, None), past))
+    assert fitted.constants[past.name].shape == (1, 4, 0, 8)
+    said = f"Input '{past.name}' is not in the samples: nothing is remembered at first"
+    assert fitted.notes == (said,)
+    for shape, first in (((2, None, None, 8), (2, 1, 0, 8)), ((None, None), (1, 1))):
+        other = spec("cache", "float32", *shape)
+        fitted = fit_to_inputs(x, (spec("input", "float32", None, None), other))
+        assert fitted.constants["cache"].shape == first
+
+
 def test_a_value_of_the_users_feeds_an_input_that_the_samples_lack() -> None:
     given = samples(anything=np.ones((5, 512), np.float32))
     inputs = (spec("input", "float32", None, None), RATE)
@@ -156,6 +215,56 @@ def test_a_value_of_the_users_feeds_an_input_that_the_samples_lack() -> None:
 def test_a_constant_that_fits_no_input_is_refused() -> None:
     given = replace(samples(input=np.ones((5, 4))), constants={"state": np.zeros((3, 1, 128))})
     assert "neither a row per sample" in refused(given, spec("input"), STATE).cause
+
+
+def test_an_input_is_left_to_the_samples() -> None:
+    x, two = samples(x=np.ones((5, 4), np.float32)), (spec("x"), RATE)
+    cause = "every input of the model has one value for all samples"
+    for given, inputs, values in (
+        (x, two[:1], {"x": 1.0}),
+        (x, two, {"x": 1.0, "sr": 1.0}),
+        (samples(other=np.ones((5, 4), np.float32)), two[:1], {"x": 1.0}),
+    ):
+        with pytest.raises(QvizError, match=cause):
+            with_values(given, inputs, values)
+    fed = replace(x, constants={"input": np.ones(1, np.float32)})
+    assert refused(fed, spec("input", "float32", None)).cause == cause
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value", "cause"),
+    [
+        ("int64", 3.7, "takes int64, but the value is not whole"),
+        ("int64", float("nan"), "is not whole"),
+        ("int64", 1e30, "takes int64, which cannot hold 1e+30"),
+        ("int64", 2.0**63, "takes int64, which cannot hold 9.22337e+18"),
+        ("int64", float("inf"), "takes int64, which cannot hold inf"),
+        ("uint8", -1.0, "takes uint8, which cannot hold -1"),
+        ("bool", 2.0, "takes bool, which cannot hold 2"),
+        ("bool", 0.5, "is not whole"),
+        ("float16", 1e6, "takes float16, which cannot hold 1e+06"),
+    ],
+)
+def test_a_value_that_its_input_cannot_hold(dtype: str, value: float, cause: str) -> None:
+    x, inputs = samples(input=np.ones((5, 4), np.float32)), (spec("input"), spec("p", dtype))
+    with pytest.raises(QvizError) as caught:
+        with_values(x, inputs, {"p": value})
+    assert caught.value.subject == "input 'p'"
+    assert cause in caught.value.cause
+    given = replace(x, constants={"p": np.array([value])})
+    assert cause in refused(given, *inputs).cause
+
+
+def test_values_that_their_inputs_hold() -> None:
+    x, mask = samples(input=np.ones((5, 4), np.float32)), np.array([0.0, -np.inf])
+    inputs = (spec("input"), spec("flag", "bool"), spec("low", "float32", 2), spec("t", "float16"))
+    constants = {"flag": np.array(1), "low": mask, "t": np.array(0.1)}
+    fitted = fit_to_inputs(replace(x, constants=constants), inputs)
+    assert fitted.constants["flag"].item() is True
+    assert fitted.constants["low"].tolist() == [0.0, -np.inf]
+    assert fitted.constants["t"] == np.float16(0.1)
+    text = replace(x, constants={"t": np.array("a")})
+    assert "takes float16 but the array is" in refused(text, spec("input"), inputs[3]).cause
 
 
 def test_values_are_part_of_what_the_samples_are(samples_of_one: Samples) -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from qviz.data.bundled import demo_model, demo_samples, resource_path
-from qviz.data.parts import CALIBRATION_LIMIT, Part, Split, require_samples, split_samples
+from qviz.data.parts import CALIBRATION_LIMIT, Part, Split, require_samples, split_samples, unsplit
 from qviz.data.read_npz import read_npz
 from qviz.data.samples import Samples
 from qviz.errors import QvizError
@@ -98,6 +98,14 @@ def test_all_inputs_decide_the_order() -> None:
     constant = Samples("x.npz", "", "same", {"a": np.zeros_like(x), "b": np.zeros_like(x)}, None)
     assert split_samples(constant).calibration.tolist() == list(range(8))
     assert split_samples(alone).calibration.tolist() != list(range(8))
+
+
+def test_samples_that_are_not_split_are_looked_at_once() -> None:
+    split = unsplit(samples(distinct(16)))
+    parts: tuple[Part, ...] = ("calibration", "tune", "all")
+    for part in parts:
+        assert split.indices(part).tolist() == list(range(16))
+    assert not len(split.indices("confirm"))
 
 
 def test_an_empty_part_is_refused_with_its_name() -> None:

@@ -133,6 +133,7 @@ def test_missing_files_and_folders_are_refused(tmp_path: Path) -> None:
         ({"x": np.ones((3, 2)), "labels": np.int64(1)}, "'labels' has shape ()"),
         ({"x": np.ones((3, 2)), "labels": np.array([0, np.nan, 1])}, "NaN or infinite values"),
         ({"x": np.ones((3, 2)), "labels": np.array(["a", "b", "c"])}, "which are no numbers"),
+        ({"x": np.ones((2, 2)), "labels": np.array([1, 2**64 - 1], np.uint64)}, "is no class"),
     ],
 )  # fmt: skip
 def test_unusable_arrays_are_refused(file: Path, arrays: dict[str, Any], cause: str) -> None:

@@ -122,6 +122,16 @@ def test_weights_in_branches_are_layers(tmp_path: Path) -> None:
     assert [layer.weight_shape for layer in model.layers] == [(4, 3), (4, 3)]
 
 
+def test_branches_whose_nodes_have_one_name_keep_their_slots(tmp_path: Path) -> None:
+    proto = branches(W1, W2)
+    then, other = (attribute.g for attribute in proto.graph.node[0].attribute)
+    then.node[-1].name = other.node[-1].name = "fc"
+    model = opened(tmp_path / "if.onnx", proto)
+    assert [layer.name for layer in model.layers] == ["if/fc", "if/fc_2"]
+    assert [layer.slots for layer in model.layers] == [("if/fc.weight",), ("if/fc_2.weight",)]
+    assert [slot.layer for slot in model.slots.values()] == [0, 1]
+
+
 @pytest.mark.parametrize("choice", [True, False])
 def test_a_quantized_branch_runs_as_onnxruntime_runs_it(tmp_path: Path, choice: bool) -> None:
     model = opened(tmp_path / "if.onnx", branches(W1, W2))

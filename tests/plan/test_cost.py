@@ -69,6 +69,15 @@ def test_macs(
     assert count_macs(built.model, {}) == {0: 0}
 
 
+@pytest.mark.parametrize(("op", "gates"), [("LSTM", 4), ("GRU", 3), ("RNN", 1)])
+def test_a_recurrent_layer_that_gives_its_last_state_only(op: str, gates: int, build: Any) -> None:
+    constants = {"w": (1, gates * 5, 3), "r": (1, gates * 5, 5)}
+    last = helper.make_node(op, ["x", "w", "r"], ["", "y"], "layer", hidden_size=5)
+    built = build([last], {"x": (9, 1, 3)}, constants)
+    assert count_macs(built.model, built.shapes) == {0: 9 * gates * (15 + 25)}
+    assert count_macs(built.model, {}) == {0: 0}
+
+
 def test_attention_multiplies_the_bits_of_its_two_inputs(build: Any) -> None:
     built = build([node("MatMul", ["q", "k"])], {"q": (1, 4, 8, 16), "k": (1, 4, 16, 8)}, {})
     macs = count_macs(built.model, built.shapes)
