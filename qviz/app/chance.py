@@ -15,7 +15,10 @@ def chance_warning(samples: Samples, evaluation: Evaluation) -> str:
     labels = samples.labels
     if labels is None or evaluation.metric != "top-1" or evaluation.samples < LEAST:
         return ""
-    seen = labels[evaluation.rows]
+    seen = labels[evaluation.rows].ravel()
+    seen = seen[seen >= 0]  # of a position: left out
+    if not len(seen):
+        return ""
     chance = 100.0 * float(np.bincount(seen).max()) / len(seen)
     if evaluation.float_value > 1.2 * chance or chance > 80.0:
         return ""

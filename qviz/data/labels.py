@@ -22,6 +22,12 @@ def check_labels(subject: str, labels: Array, count: int) -> Array:
             f"'labels' has shape {labels.shape} but there are {count} samples",
             "Give every sample its label, in the same order",
         )
+    if flat.dtype.kind == "u" and flat.max() > np.iinfo(np.int64).max:
+        raise QvizError(
+            subject,
+            f"'labels' has the value {flat.max()}, which is no class",
+            "Give whole numbers for classes; negative ones where a position is left out",
+        )
     if flat.dtype.kind in "iub":
         return _classes(flat.astype(np.int64))
     if not np.issubdtype(flat.dtype, np.floating):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -14,10 +14,13 @@ from qviz.data.parts import Indices, Part, require_samples
 from qviz.engine.chunks import Chunk, Feeder
 from qviz.engine.estimate import interval
 from qviz.engine.execute import Encodings, Executor
-from qviz.engine.metrics import Labels, Metric, Task, find_metric, find_task, metrics_of, propose
+from qviz.engine.metrics import Metric, Task, find_metric, find_task, metrics_of, propose
 from qviz.engine.metrics.agreement import kl_divergence
 from qviz.engine.metrics.metric import Better
-from qviz.errors import QvizError
+from qviz.engine.metrics.reading import Reading, declared_axis, find_reading, origin
+from qviz.engine.metrics.task import is_single
+
+SHARES_SEEN = 64  # samples whose outputs must all be shares, where the model does not say so
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -87,9 +90,17 @@ class _Tally:
         """The score so far."""
         metric, classes = self.metric, bool(self.task.classes)
         samples = np.concatenate(self.samples)
-        value, influence = metric.estimate(torch.cat(self.scores))
+        scores = torch.cat(self.scores)
+        value, influence = metric.estimate(scores)
         float_value, _ = metric.estimate(torch.cat(self.float_scores))
-        low, high = interval(value, influence, total, proportion=metric.proportion)
+        low, high = interval(
+            value,
+            influence,
+            total,
+            proportion=metric.proportion,
+            share=metric.unit == "%",
+            draws=metric.draws(scores) if metric.draws else None,
+        )
         factor = 100.0 if metric.unit == "%" else 1.0
         delta = factor * (value - float_value)
         return Evaluation(
@@ -134,46 +145,103 @@ def evaluate(
     """
     require_samples(rows, part, feeder.samples.name)
     seen = rows if limit is None else rows[:limit]
-    float_keys, keys = executor.keys({}), executor.keys(encodings)
+    keys = executor.keys(encodings)
+    float_run = _FloatRun(executor, feeder, rows, cancelled)
     labels = feeder.samples.labels
     tally: _Tally | None = None
     executor.memo.next_generation()
     for chunk_rows in feeder.cut(seen):
         with torch.inference_mode():
             chunk = feeder.chunk(chunk_rows)
-            reference = scored_output(executor.run(chunk, {}, float_keys, cancelled), chunk)
-            output = scored_output(executor.run(chunk, encodings, keys, cancelled), chunk)
+            reference = float_run.output(chunk)
+            outputs = executor.run(chunk, encodings, keys, cancelled)
+            output = scored_output(outputs, chunk, float_run.reading)
             if tally is None:
-                tally = _begin(reference, labels, feeder.samples.name, metric)
+                tally = _begin(float_run.task(reference), reference.ndim, metric)
             chosen = None if labels is None else torch.from_numpy(labels[chunk_rows])
             tally.add(output, reference, chosen, chunk_rows)
         yield tally.summary(part, len(rows))
 
 
-def _begin(output: Tensor, labels: Labels | None, subject: str, metric: str) -> _Tally:
-    task = find_task(output, labels, subject)
-    return _Tally(task, find_metric(task, metric) if metric else propose(task, output.ndim))
+def _begin(task: Task, dims: int, metric: str) -> _Tally:
+    return _Tally(task, find_metric(task, metric) if metric else propose(task, dims))
 
 
-def scored_output(outputs: Mapping[str, object], chunk: Chunk) -> Tensor:
-    """The first floating-point output [n, …], float32, padding left out.
+def scored_output(
+    outputs: Mapping[str, object], chunk: Chunk, reading: Reading | None = None
+) -> Tensor:
+    """An output [n, …], float32, padding left out: the first that has an entry per sample.
 
-    The batch may be the second axis, as recurrent networks have it.
+    The batch may be the second axis, as recurrent networks have it. A `reading` says which output
+    and axis, so that all chunks are read alike.
 
     Raises:
         QvizError: no such output, or none with an entry per sample.
     """
     count = len(chunk.rows) + chunk.padded
-    for name, value in outputs.items():
-        if isinstance(value, Tensor) and value.is_floating_point():
-            axis = next((axis for axis, n in enumerate(value.shape[:2]) if n == count), None)
-            if axis is not None:
-                return chunk.trimmed(value.movedim(axis, 0)).float()
-            raise QvizError(
-                f"output '{name}'",
-                f"its shape {tuple(value.shape)} has no entry per sample",
-                "Export the model with a batch axis",
-            )
-    raise QvizError(
-        "the model", "it has no floating-point output to score", "Export its logits as an output"
-    )
+    chosen = None if reading is None else outputs.get(reading.output)
+    if reading is None or not isinstance(chosen, Tensor) or chosen.shape[reading.axis] != count:
+        reading = find_reading(outputs, count)
+        chosen = outputs[reading.output]
+    if not isinstance(chosen, Tensor):
+        raise TypeError(f"output '{reading.output}' is no tensor")
+    return chunk.trimmed(chosen.movedim(reading.axis, 0)).float()
+
+
+class _FloatRun:
+    """The float model's outputs, read alike for all chunks."""
+
+    def __init__(
+        self, executor: Executor, feeder: Feeder, rows: Indices, cancelled: Callable[[], bool]
+    ) -> None:
+        self._executor = executor
+        self._feeder = feeder
+        self._rows = rows
+        self._cancelled = cancelled
+        self._keys = executor.keys({})
+        self.reading: Reading | None = None
+
+    def output(self, chunk: Chunk) -> Tensor:
+        """The output that is scored [n, …]; the first chunk decides how it is read."""
+        outputs = self._outputs(chunk)
+        if self.reading is None:
+            self.reading = self._read(outputs, chunk)
+        return scored_output(outputs, chunk, self.reading)
+
+    def task(self, example: Tensor) -> Task:
+        """What is asked of the model; `example` is what it gave for the first samples."""
+        subject, labels = self._feeder.samples.name, self._feeder.samples.labels
+        task = find_task(example, labels, subject)
+        if not task.probabilities or self.reading is None:
+            return task
+        made_by = origin(self._executor.model, self.reading.output)
+        one = task.single or is_single(example)
+        if made_by == "logits":
+            return replace(task, probabilities=False)
+        if made_by == "softmax" or (made_by == "sigmoid" and one):
+            return task
+        tried = (find_task(output, labels, subject).probabilities for output in self._more(example))
+        return replace(task, probabilities=all(tried))
+
+    def _outputs(self, chunk: Chunk) -> Mapping[str, object]:
+        return self._executor.run(chunk, {}, self._keys, self._cancelled)
+
+    def _read(self, outputs: Mapping[str, object], chunk: Chunk) -> Reading:
+        found = find_reading(outputs, len(chunk.rows) + chunk.padded)
+        if found.certain:
+            return found
+        columns = self._feeder.fitted.columns
+        axis = declared_axis(self._executor.model, found.output, columns)
+        if axis is None and self._feeder.fixed_batch is None and len(chunk.rows) > 1:
+            fewer = self._feeder.chunk(chunk.rows[:-1])  # the axis that shrinks with the batch
+            axis = find_reading(self._outputs(fewer), len(fewer.rows)).axis
+        return found if axis is None else Reading(found.output, axis)
+
+    def _more(self, example: Tensor) -> Iterator[Tensor]:
+        """Outputs of the next chunks, until enough samples were seen to call them all shares."""
+        seen = len(example)
+        for rows in self._feeder.cut(self._rows)[1:]:
+            if seen >= SHARES_SEEN:
+                return
+            seen += len(rows)
+            yield self.output(self._feeder.chunk(rows))

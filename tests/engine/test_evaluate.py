@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -138,6 +139,71 @@ def test_an_output_without_a_row_per_sample_is_refused(
     session = qviz.open(path, tmp_path / "x.npz")
     with pytest.raises(QvizError, match="no entry per sample"):
         session.evaluate()
+
+
+def test_a_loss_before_the_logits_is_passed_over(write_model: Callable[..., Path]) -> None:
+    w = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["y"], name="mm"),
+        helper.make_node("ReduceMean", ["y"], ["loss"], name="mean", keepdims=0),
+    ]
+    path = write_model("loss.onnx", nodes, {"w": w}, {"x": ["N", 6]}, {"loss": [], "y": ["N", 4]})
+    x = np.random.default_rng(1).normal(size=(9, 6)).astype(np.float32)
+    (evaluation,) = quantized_evaluations(path, x, "float")
+    assert evaluation.predictions is not None
+    np.testing.assert_array_equal(evaluation.predictions, (x @ w).argmax(1))
+
+
+def scores(
+    path: Path, size: int, metric: str, x: NDArray[Any], labels: NDArray[np.int64]
+) -> list[float]:
+    """Values of a float model, chunk by chunk."""
+    np.savez(path.with_suffix(".npz"), x=x, labels=labels)
+    model, samples = read_onnx(path), read_npz(path.with_suffix(".npz"))
+    feed = replace(feeder(model, samples, None), size=size)
+    rows = np.arange(samples.count, dtype=np.int64)
+    found = evaluate(Executor(model, Memo()), feed, {}, rows, "all", metric=metric)
+    return [evaluation.value for evaluation in found]
+
+
+@pytest.mark.parametrize("batch", ["N", "M"])
+def test_samples_lie_along_the_second_axis_though_a_chunk_has_as_many_as_steps(
+    write_model: Callable[..., Path], batch: str
+) -> None:
+    w = np.random.default_rng(0).normal(size=(6, 5)).astype(np.float32)
+    nodes = [
+        helper.make_node("Transpose", ["x"], ["t"], name="turn", perm=[1, 0, 2]),
+        helper.make_node("MatMul", ["t", "w"], ["y"], name="mm"),
+    ]
+    path = write_model("t.onnx", nodes, {"w": w}, {"x": ["N", 4, 6]}, {"y": ["T", batch, 5]})
+    x = np.random.default_rng(1).normal(size=(10, 4, 6)).astype(np.float32)
+    labels = (x @ w).argmax(-1)
+    assert scores(path, 4, "top-1", x=x, labels=labels) == [100.0] * 3
+
+
+@pytest.mark.parametrize("last", ["MatMul", "Mul"])
+def test_one_sample_does_not_make_logits_probabilities(
+    write_model: Callable[..., Path], last: str
+) -> None:
+    w = np.eye(3, dtype=np.float32) if last == "MatMul" else np.ones((1, 3), np.float32)
+    nodes = [helper.make_node(last, ["x", "w"], ["y"], name="last")]
+    path = write_model("one.onnx", nodes, {"w": w}, {"x": [1, 3]}, {"y": [1, 3]})
+    x = np.random.default_rng(1).normal(size=(20, 3)).astype(np.float32)
+    x[0] = 0.2, 0.3, 0.5
+    labels = np.arange(20) % 3
+    found = scores(path, 1, "cross-entropy", x=x, labels=labels)
+    p = softmax(x.astype(np.float64), 1)[np.arange(20), labels]
+    assert found[0] == pytest.approx(-np.log(p[0]), rel=1e-5)
+    assert found[-1] == pytest.approx(-np.log(p).mean(), rel=1e-5)
+
+
+def test_shares_that_no_softmax_made_are_seen_to_be_some(write_model: Callable[..., Path]) -> None:
+    nodes = [helper.make_node("Mul", ["x", "w"], ["y"], name="last")]
+    w = np.ones((1, 3), np.float32)
+    path = write_model("one.onnx", nodes, {"w": w}, {"x": [1, 3]}, {"y": [1, 3]})
+    x = softmax(np.random.default_rng(1).normal(size=(90, 3)), 1).astype(np.float32)
+    found = scores(path, 1, "cross-entropy", x=x, labels=np.zeros(90, np.int64))
+    assert found[-1] == pytest.approx(-np.log(x[:, 0]).mean(), rel=1e-5)
 
 
 def test_splits_into_different_numbers_of_parts_are_told_apart(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from qviz.engine.estimate import interval
+from qviz.engine.estimate import interval, wilson
 from qviz.engine.metrics import Metric, Task, find_metric, find_task, metrics_of, propose
 from qviz.errors import QvizError
 
@@ -98,6 +98,29 @@ def test_confusion_metrics_against_their_definitions() -> None:
         assert value(find_metric(THREE, name), logits, labels) == pytest.approx(wanted), name
 
 
+def test_ties_are_ranked_as_the_predictions_rank_them() -> None:
+    task = Task("classes", 40, probabilities=False)
+    output, labels = torch.zeros(40, 40), torch.arange(40)
+    assert value(find_metric(task, "top-1"), output, labels) == pytest.approx(1 / 40)
+    assert value(find_metric(task, "top-5"), output, labels) == pytest.approx(5 / 40)
+    levels = torch.randint(0, 3, (300, 40), generator=torch.Generator().manual_seed(0)).double()
+    labels = torch.arange(300) % 40
+    likely = torch.argsort(levels, dim=-1, descending=True, stable=True)
+    for k in (1, 5):
+        wanted = float((likely[:, :k] == labels.unsqueeze(1)).any(1).double().mean())
+        assert value(find_metric(task, f"top-{k}"), levels, labels) == pytest.approx(wanted)
+    assert value(find_metric(task, "top-5"), torch.full((40, 40), math.nan), labels[:40]) < 0.2
+
+
+def test_auroc_of_several_classes_does_not_depend_on_a_samples_offset() -> None:
+    rng = torch.Generator().manual_seed(0)
+    labels = torch.arange(90) % 3
+    logits = torch.randn(90, 3, generator=rng, dtype=torch.float64) + torch.eye(3)[labels]
+    shifted = logits + 20.0 * torch.randn(90, 1, generator=rng, dtype=torch.float64)
+    auroc = find_metric(THREE, "AUROC")
+    assert value(auroc, shifted, labels) == pytest.approx(value(auroc, logits, labels))
+
+
 def test_mean_iou_counts_all_pixels_and_leaves_negative_labels_out() -> None:
     task = Task("positions", 2, probabilities=False)
     labels = torch.tensor([[[0, 1], [1, -1]], [[0, 0], [1, 1]]])
@@ -141,6 +164,13 @@ def test_regression_metrics_against_their_definitions() -> None:
     assert value(find_metric(task, "R²"), x, y) == pytest.approx(r2)
     psnr = (-10.0 * (y - x).square().log10()).clamp(max=100.0).mean()
     assert value(find_metric(task, "PSNR"), x, y) == pytest.approx(float(psnr))
+
+
+@pytest.mark.parametrize("labels", [[3.0], [0.1] * 7, [0.0, 0.0]])
+def test_r_squared_of_equal_labels_is_unknown(labels: list[float]) -> None:
+    y = torch.tensor(labels, dtype=torch.float64).unsqueeze(1)
+    metric = find_metric(Task("values", 0, probabilities=False), "R²")
+    assert math.isnan(value(metric, y + 0.5, y))
 
 
 @pytest.mark.parametrize(
@@ -187,6 +217,57 @@ def test_an_interval_closes_when_all_samples_are_seen(n: int, seed: int) -> None
     assert low < 0.7 < high
 
 
+def bounds(metric: Metric, output: Tensor, labels: Tensor, total: int) -> tuple[float, float]:
+    rows = metric.rows(output, output, labels)
+    found, influence = metric.estimate(rows)
+    draws = None if metric.draws is None else metric.draws(rows)
+    return interval(
+        found,
+        influence,
+        total,
+        proportion=metric.proportion,
+        share=metric.unit == "%",
+        draws=draws,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "of"),
+    [("sensitivity@0.5", 1), ("specificity@0.5", 0), ("recall:1", 1), ("precision:0", 0)],
+)
+def test_a_ratio_of_few_samples_gets_their_wilson_interval(name: str, of: int) -> None:
+    labels = torch.tensor([1] * 5 + [0] * 40)
+    output = of_scores([0.9] * 5 + [0.1] * 40)
+    count = int((labels == of).sum())
+    found = bounds(find_metric(BINARY, name), output, labels, 10**9)
+    assert found == pytest.approx(wilson(1.0, count), abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["mean recall", "worst recall", "F1", "mean precision", "AUROC"])
+def test_a_share_at_its_end_is_not_certain_and_no_share_leaves_0_to_1(name: str) -> None:
+    labels = torch.tensor([1] * 5 + [0] * 40)
+    metric = find_metric(BINARY, name)
+    low, high = bounds(metric, of_scores([0.9] * 5 + [0.1] * 40), labels, 10**9)
+    assert low == pytest.approx(1.0 - 3 / 5)
+    assert high == 1.0
+    near = of_scores([0.9] * 4 + [0.2] + [0.7] + [0.1] * 39)
+    low, high = bounds(metric, near, labels, 10**9)
+    assert 0.0 <= low < high <= 1.0
+
+
+def test_a_class_without_samples_is_unknown() -> None:
+    labels, logits = torch.tensor([0, 1, 0]), torch.eye(3)[[0, 1, 1]]
+    for name in ("recall:2", "precision:2", "F1:2"):
+        assert math.isnan(value(find_metric(THREE, name), logits, labels)), name
+    negative = torch.zeros(3, dtype=torch.int64)
+    sensitivity = find_metric(BINARY, "sensitivity@0.5")
+    assert math.isnan(value(sensitivity, of_scores([0.1, 0.6, 0.2]), negative))
+    ignored = torch.full((2, 4), -100)
+    task = Task("positions", 3, probabilities=False)
+    for name in ("worst recall", "mean IoU", "F1", "perplexity"):
+        assert math.isnan(value(find_metric(task, name), torch.randn(2, 4, 3), ignored)), name
+
+
 @pytest.mark.parametrize(
     ("output", "labels", "kind", "proposed"),
     [
@@ -200,6 +281,7 @@ def test_an_interval_closes_when_all_samples_are_seen(n: int, seed: int) -> None
         ((4, 3, 8, 8), np.zeros((4, 3, 8, 8)), "values", "PSNR"),
         ((4, 10), None, "unlabelled", "agreement with float"),
         ((4, 1), None, "unlabelled", "output SQNR"),
+        ((4, 1, 8, 8), None, "unlabelled", "output SQNR"),
     ],
 )
 def test_the_metric_that_fits_is_proposed(
@@ -236,6 +318,59 @@ def test_one_score_per_sample_is_a_choice_of_two_classes() -> None:
     task = find_task(shares, np.array([0, 1, 0]), "samples")
     assert task.probabilities
     assert task.predictions(shares).tolist() == [0, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("shape", "labels", "axis"),
+    [
+        ((5, 4, 7), (5, 7), 1),  # channels before steps
+        ((5, 7, 4), (5, 7), 2),
+        ((5, 7, 7), (5, 7), 2),  # where both could be, the usual one
+        ((5, 1, 4), (5,), 2),
+        ((5, 4, 1, 1), (5,), 1),
+        ((5, 1, 1, 4), (5,), 3),
+        ((5, 4, 6, 1), (5, 6, 1), 1),
+        ((5, 4, 6, 1), (5, 6), 1),
+        ((5, 4, 4, 1), (5, 4, 1), 1),
+        ((5, 6, 3, 4), (5, 6, 3), 3),  # channels last
+        ((5, 4, 6, 3), (5, 6, 3), 1),
+        ((5, 4, 2, 6, 3), (5, 2, 6, 3), 1),
+    ],
+)
+def test_classes_lie_along_the_axis_that_the_labels_leave(
+    shape: tuple[int, ...], labels: tuple[int, ...], axis: int
+) -> None:
+    output = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    truth = output.argmax(axis).reshape(labels)
+    truth[0] = 0
+    task = find_task(output, truth.numpy(), "samples")
+    assert task.kind == ("classes" if len(labels) == 1 else "positions")
+    assert task.classes == shape[axis]
+    hits = (output.argmax(axis).reshape(labels) == truth).double().mean()
+    assert value(find_metric(task, "top-1"), output, truth) == pytest.approx(float(hits))
+    logits = output.movedim(axis, -1).reshape(-1, task.classes).double()
+    wanted = torch.nn.functional.cross_entropy(logits, truth.reshape(-1))
+    assert value(find_metric(task, "cross-entropy"), output, truth) == pytest.approx(float(wanted))
+
+
+@pytest.mark.parametrize("shape", [(2, 1, 2, 2), (2, 2, 2, 1)])
+@pytest.mark.parametrize("axes", [(2, 2, 2), (2, 1, 2, 2)])
+def test_one_score_per_pixel_is_a_choice_of_two_classes(
+    shape: tuple[int, ...], axes: tuple[int, ...]
+) -> None:
+    logits = torch.tensor([-1.0, 2.0, 3.0, -1.0, -1.0, 2.0, 3.0, 3.0]).reshape(shape)
+    labels = torch.tensor([0, 1, 0, -100, 0, 0, 1, 1]).reshape(axes)
+    task = find_task(logits, labels.numpy(), "samples")
+    assert (task.kind, task.classes, task.probabilities) == ("positions", 2, False)
+    assert propose(task, logits.ndim).name == "mean IoU"
+    # class 0: hits 2, labels 4, predictions 2; class 1: hits 3, labels 3, predictions 5
+    wanted = (2 / 4 + 3 / 5) / 2
+    assert value(find_metric(task, "mean IoU"), logits, labels) == pytest.approx(wanted)
+    top = value(find_metric(task, "top-1"), logits, labels)
+    assert top == pytest.approx((2 / 3 + 3 / 4) / 2)
+    assert find_task(logits.sigmoid(), labels.numpy(), "samples").probabilities
+    pixels = 255 * labels.clamp(min=0).reshape(shape)
+    assert find_task(logits, pixels.numpy(), "samples").kind == "values"
 
 
 @pytest.mark.parametrize(

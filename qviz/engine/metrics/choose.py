@@ -68,7 +68,7 @@ def propose(task: Task, dims: int) -> Metric:
     """The metric that fits best; `dims` of the output tell tokens from pixels."""
     wanted = {
         "classes": "top-1",
-        "positions": "mean IoU" if dims == 4 else "perplexity",
+        "positions": "mean IoU" if dims >= 4 else "perplexity",
         "sequences": "CTC exact match",
         "values": {2: "R²", 4: "PSNR"}.get(dims, "MSE"),
         "unlabelled": "agreement with float" if task.classes else "output SQNR",

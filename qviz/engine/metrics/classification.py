@@ -7,20 +7,25 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from qviz.engine.metrics.metric import Metric, mean, of_means, per_sample
+from qviz.engine.metrics.metric import Estimate, Metric, Rows, mean, of_means, per_sample
 from qviz.engine.metrics.task import Task
 
 BINS = 15  # of the calibration error, edges (lo, hi], as Guo et al. 2017
 
 
 def top_k(task: Task, k: int) -> Metric:
-    """Share of samples (or of their positions) whose label is among the k most likely classes."""
+    """Share of samples (or of their positions) whose label is among the k most likely classes.
+
+    Of classes that are equally likely the first counts as the likelier, as in the predictions.
+    """
 
     def rows(output: Tensor, reference: Tensor, labels: Tensor | None) -> Tensor:
         del reference
-        wanted = _given(labels)
-        likely = task.class_scores(output).topk(min(k, task.classes), -1).indices
-        hit = (likely == wanted.unsqueeze(-1)).any(-1)
+        found = task.predictions(output)
+        wanted = _given(labels).reshape(found.shape)
+        hit = found == wanted
+        if k > 1:
+            hit = _rank(task.class_scores(output), wanted.clamp(min=0)) < k
         if hit.ndim == 1:
             return per_sample(hit)
         counted = wanted >= 0
@@ -28,6 +33,13 @@ def top_k(task: Task, k: int) -> Metric:
         return shares.double().unsqueeze(1)
 
     return Metric(f"top-{k}", "%", "higher", rows, mean, proportion=True)
+
+
+def _rank(scores: Tensor, classes: Tensor) -> Tensor:
+    """How many classes come before the given ones in a stable descending order, NaN first."""
+    own, given = scores.gather(-1, classes.unsqueeze(-1)), classes.unsqueeze(-1)
+    earlier = torch.arange(scores.shape[-1]) < given
+    return torch.where(earlier, ~(scores < own), ~(scores <= own)).sum(-1)
 
 
 def _given(labels: Tensor | None) -> Tensor:
@@ -62,6 +74,22 @@ def _parts(means: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return hits, labelled, predicted
 
 
+def _fewest(rows: Tensor) -> int:
+    """Of rows [n, 3C]: the number of samples with the rarest of the labels present."""
+    samples = (rows.chunk(3, 1)[1] > 0).sum(0)
+    present = samples[samples > 0]
+    return int(present.min()) if len(present) else 0
+
+
+def _ratio(name: str, rows: Rows, estimate: Estimate, denominator: int) -> Metric:
+    """A share of the samples that have a one in the rows' column `denominator`."""
+
+    def draws(rows: Tensor) -> int:
+        return int((rows[:, denominator] > 0).sum())
+
+    return Metric(name, "%", "higher", rows, estimate, proportion=True, draws=draws)
+
+
 def _recalls(means: Tensor) -> Tensor:
     hits, labelled, _ = _parts(means)
     present = labelled > 0
@@ -69,37 +97,50 @@ def _recalls(means: Tensor) -> Tensor:
 
 
 def recall(task: Task, of: int | None = None) -> Metric:
-    """Hits / labels of a class (sensitivity); without one, the mean over the classes present."""
+    """Hits / labels of a class (sensitivity); without one, the mean over the classes present.
+
+    NaN for a class without labels.
+    """
 
     def value(means: Tensor) -> Tensor:
         hits, labelled, _ = _parts(means)
         if of is None:
             return _recalls(means).mean()
-        return hits[of] / labelled[of].clamp(min=torch.finfo(torch.float64).tiny)
+        return hits[of] / labelled[of]
 
-    name = "mean recall" if of is None else f"recall:{of}"
-    return Metric(name, "%", "higher", _confusion(task), of_means(value))
+    name, rows, estimate = f"recall:{of}", _confusion(task), of_means(value)
+    if of is None:
+        return Metric("mean recall", "%", "higher", rows, estimate, draws=_fewest)
+    return _ratio(name, rows, estimate, task.classes + of)
 
 
 def worst_recall(task: Task) -> Metric:
     """The recall of the class that is recognised least."""
-    return Metric(
-        "worst recall", "%", "higher", _confusion(task), of_means(lambda m: _recalls(m).min())
-    )
+
+    def value(means: Tensor) -> Tensor:
+        found = _recalls(means)
+        return found.min() if len(found) else found.mean()  # NaN
+
+    return Metric("worst recall", "%", "higher", _confusion(task), of_means(value), draws=_fewest)
 
 
 def precision(task: Task, of: int | None = None) -> Metric:
-    """Hits / predictions of a class; without one, the mean over the classes predicted."""
+    """Hits / predictions of a class; without one, the mean over the classes predicted.
+
+    NaN for a class that is not predicted.
+    """
 
     def value(means: Tensor) -> Tensor:
         hits, _, predicted = _parts(means)
         if of is None:
             some = predicted > 0
             return (hits[some] / predicted[some]).mean()
-        return hits[of] / predicted[of].clamp(min=torch.finfo(torch.float64).tiny)
+        return hits[of] / predicted[of]
 
-    name = "mean precision" if of is None else f"precision:{of}"
-    return Metric(name, "%", "higher", _confusion(task), of_means(value))
+    name, rows, estimate = f"precision:{of}", _confusion(task), of_means(value)
+    if of is None:
+        return Metric("mean precision", "%", "higher", rows, estimate, draws=_fewest)
+    return _ratio(name, rows, estimate, 2 * task.classes + of)
 
 
 def f1(task: Task, of: int | None = None) -> Metric:
@@ -107,12 +148,11 @@ def f1(task: Task, of: int | None = None) -> Metric:
 
     def value(means: Tensor) -> Tensor:
         hits, labelled, predicted = _parts(means)
-        scores = 2.0 * hits / (labelled + predicted).clamp(min=torch.finfo(torch.float64).tiny)
-        return scores[labelled > 0].mean() if of is None else scores[of]
+        which = labelled > 0 if of is None else torch.arange(task.classes) == of
+        return (2.0 * hits[which] / (labelled[which] + predicted[which])).mean()
 
-    return Metric(
-        "F1" if of is None else f"F1:{of}", "%", "higher", _confusion(task), of_means(value)
-    )
+    name = "F1" if of is None else f"F1:{of}"
+    return Metric(name, "%", "higher", _confusion(task), of_means(value), draws=_fewest)
 
 
 def mean_iou(task: Task) -> Metric:
@@ -124,11 +164,14 @@ def mean_iou(task: Task) -> Metric:
         some = union > 0
         return (hits[some] / union[some]).mean()
 
-    return Metric("mean IoU", "%", "higher", _confusion(task), of_means(value))
+    return Metric("mean IoU", "%", "higher", _confusion(task), of_means(value), draws=_fewest)
 
 
 def at_threshold(task: Task, positive: bool, threshold: float) -> Metric:
-    """Sensitivity (share of class 1 with p ≥ threshold) or specificity (of class 0, p below)."""
+    """Sensitivity (share of class 1 with p ≥ threshold) or specificity (of class 0, p below).
+
+    NaN without samples of the class.
+    """
 
     def rows(output: Tensor, reference: Tensor, labels: Tensor | None) -> Tensor:
         del reference
@@ -137,10 +180,10 @@ def at_threshold(task: Task, positive: bool, threshold: float) -> Metric:
         return torch.stack([(member & (chosen == positive)).double(), member.double()], 1)
 
     def value(means: Tensor) -> Tensor:
-        return means[0] / means[1].clamp(min=torch.finfo(torch.float64).tiny)
+        return means[0] / means[1]
 
     name = "sensitivity" if positive else "specificity"
-    return Metric(f"{name}@{threshold:g}", "%", "higher", rows, of_means(value))
+    return _ratio(f"{name}@{threshold:g}", rows, of_means(value), 1)
 
 
 def auroc(task: Task) -> Metric:
@@ -151,7 +194,8 @@ def auroc(task: Task) -> Metric:
 
     def rows(output: Tensor, reference: Tensor, labels: Tensor | None) -> Tensor:
         del reference
-        scores = task.class_scores(output).double()
+        # Logits of one sample may all be higher than another's: only their softmax compares.
+        scores = task.shares(output) if task.classes > 2 else task.class_scores(output).double()
         return torch.cat([scores, _given(labels).double().unsqueeze(1)], 1)
 
     def estimate(rows: Tensor) -> tuple[float, Tensor]:
@@ -167,7 +211,10 @@ def auroc(task: Task) -> Metric:
         value = sum(area for area, _ in one) / len(one)
         return value, torch.stack([influence for _, influence in one]).mean(0)
 
-    return Metric("AUROC", "%", "higher", rows, estimate)
+    def fewest(rows: Tensor) -> int:
+        return int(rows[:, -1].unique(return_counts=True)[1].min())
+
+    return Metric("AUROC", "%", "higher", rows, estimate, draws=fewest)
 
 
 def _area(scores: Tensor, positive: Tensor) -> tuple[float, Tensor]:
@@ -191,7 +238,11 @@ def _share_below(pool: Tensor, values: Tensor) -> Tensor:
 
 
 def calibration_error(task: Task) -> Metric:
-    """ECE: the top class's |Σ confidence - Σ correct| / n, summed over 15 bins (lo, hi]."""
+    """ECE: the top class's |Σ confidence - Σ correct| / n, summed over 15 bins (lo, hi].
+
+    From few samples it reads too high, since chance in a bin adds to it whatever its sign; the
+    interval does not correct for that.
+    """
 
     def rows(output: Tensor, reference: Tensor, labels: Tensor | None) -> Tensor:
         del reference
@@ -210,8 +261,9 @@ def cross_entropy(task: Task, *, perplexity: bool = False) -> Metric:
 
     def rows(output: Tensor, reference: Tensor, labels: Tensor | None) -> Tensor:
         del reference
-        wanted = _given(labels)
-        chosen = task.log_probabilities(output).gather(-1, wanted.clamp(min=0).unsqueeze(-1))
+        shares = task.log_probabilities(output)
+        wanted = _given(labels).reshape(shares.shape[:-1])
+        chosen = shares.gather(-1, wanted.clamp(min=0).unsqueeze(-1))
         counted = (wanted >= 0).double()
         loss = -(chosen.squeeze(-1) * counted)
         return torch.stack(
@@ -219,7 +271,7 @@ def cross_entropy(task: Task, *, perplexity: bool = False) -> Metric:
         )
 
     def value(means: Tensor) -> Tensor:
-        nats = means[0] / means[1].clamp(min=torch.finfo(torch.float64).tiny)
+        nats = means[0] / means[1]
         return nats.exp() if perplexity else nats
 
     name, unit = ("perplexity", "") if perplexity else ("cross-entropy", "nats")

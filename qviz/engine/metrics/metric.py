@@ -20,7 +20,8 @@ class Metric:
 
     `rows` gives float64 [n, k] of (output, float output, labels) of n samples; `estimate` turns
     all rows seen into the value and every sample's influence on it [n]: the value's standard
-    error is the influences' standard deviation / √n. `proportion`: each row is one share in 0..1.
+    error is the influences' standard deviation / √n. `proportion`: the value is the mean of one
+    share in 0..1 of each of the samples that `draws` counts; all samples where it is None.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Metric:
     rows: Rows
     estimate: Estimate
     proportion: bool = False
+    draws: Callable[[Tensor], int] | None = None  # of all rows: how many samples a share rests on
 
 
 def mean(rows: Tensor) -> tuple[float, Tensor]:

@@ -10,6 +10,8 @@ from torch import Tensor
 from qviz.engine.metrics.metric import Metric, mean, of_means, per_sample
 from qviz.engine.metrics.task import Task
 
+ROUNDING = 1e-14  # of the mean square, in the difference of two means
+
 
 def _errors(output: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
     """(labels - output, labels) in the labels' shape, float64."""
@@ -32,7 +34,7 @@ def absolute_error(task: Task) -> Metric:
 
 
 def r_squared(task: Task) -> Metric:
-    """R² = 1 - Σ(y - ŷ)² / Σ(y - ȳ)²."""
+    """R² = 1 - Σ(y - ŷ)² / Σ(y - ȳ)²; NaN where all labels are the same, as of one sample."""
     del task
 
     def rows(output: Tensor, reference: Tensor, labels: Tensor | None) -> Tensor:
@@ -43,8 +45,9 @@ def r_squared(task: Task) -> Metric:
         )
 
     def value(means: Tensor) -> Tensor:
-        spread = (means[2] - means[1].square()).clamp(min=torch.finfo(torch.float64).tiny)
-        return 1.0 - means[0] / spread
+        spread = means[2] - means[1].square()
+        known = spread > ROUNDING * means[2]
+        return 1.0 - means[0] / torch.where(known, spread, math.nan)
 
     return Metric("R²", "", "higher", rows, of_means(value))
 

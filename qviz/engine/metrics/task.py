@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -29,16 +30,18 @@ class Task:
     classes: int  # 0 where the output is no choice of classes
     probabilities: bool
     peak: float = 1.0  # the largest value that labels of values can take: 1, or 255 for pixels
+    axis: int | None = None  # along which the classes lie; None: the usual one of the shape
+    single: bool = False  # one score per position, that of class 1
 
     def class_scores(self, output: Tensor) -> Tensor:
         """[n, …, classes]: logits, or probabilities; a single output becomes two classes."""
         if not self.classes:
             raise ValueError("the output is no choice of classes")
-        if is_single(output):
-            score = output.reshape(len(output), 1)
+        if self.single or is_single(output):
+            score = output.reshape(len(output), *_longer(output.shape[1:]))
             zero = 1.0 - score if self.probabilities else torch.zeros_like(score)
-            return torch.cat([zero, score], 1)
-        return classes_last(output)
+            return torch.stack([zero, score], -1)
+        return classes_last(output, self.axis)
 
     def log_probabilities(self, output: Tensor) -> Tensor:
         """Ln p [n, …, classes], float64; zero probabilities raised to the smallest normal."""
@@ -62,19 +65,49 @@ def is_single(output: Tensor) -> bool:
     return output.ndim >= 1 and output[0].numel() == 1 if len(output) else False
 
 
-def classes_last(output: Tensor) -> Tensor:
-    """[n, C] and [n, T, C] as they are, [n, C, H, W] as [n, H, W, C]; last axes of one dropped."""
-    while output.ndim > 2 and output.shape[-1] == 1:
-        output = output.squeeze(-1)
-    return output.movedim(1, -1) if output.ndim == 4 else output
+def classes_last(output: Tensor, axis: int | None = None) -> Tensor:
+    """[n, …, C] of an output whose classes lie along an axis; other axes of one are dropped.
+
+    Without an axis the usual one: the second of [n, C, H, W], else the last.
+    """
+    moved = output.movedim(usual_axis(output.shape) if axis is None else axis, -1)
+    return moved.reshape(len(moved), *_longer(moved.shape[1:-1]), moved.shape[-1])
+
+
+def usual_axis(shape: torch.Size) -> int:
+    """The axis of the classes in [n, C], [n, T, C] or [n, C, H, W]; last axes of one aside."""
+    if len(shape) == 4 and max(shape[1], shape[3]) > 1:
+        return 1
+    last = len(shape) - 1
+    while last > 1 and shape[last] == 1:
+        last -= 1
+    return last
+
+
+def labelled_axis(shape: torch.Size, labels: Labels) -> int | None:
+    """The axis that is left when those of the labels' positions are taken: of the classes.
+
+    The usual one where several could be it; None where none is.
+    """
+    wanted, usual = _longer(labels.shape[1:]), usual_axis(shape)
+    found = [
+        axis
+        for axis in range(1, len(shape))
+        if shape[axis] > 1 and _longer((*shape[1:axis], *shape[axis + 1 :])) == wanted
+    ]
+    return usual if usual in found else next(iter(found), None)
+
+
+def _longer(sizes: Iterable[int]) -> tuple[int, ...]:
+    """The sizes of the axes that are no mere axes of one."""
+    return tuple(size for size in sizes if size != 1)
 
 
 def is_classifier(output: Tensor) -> bool:
     """Whether an output of shape [n, classes, …] has at least two classes to choose from."""
-    classes = classes_last(output)
-    if classes.ndim not in (2, 3, 4) or not classes.is_floating_point():
+    if output.ndim not in (2, 3, 4) or not output.is_floating_point():
         return False
-    return classes.shape[-1] >= 2
+    return output.shape[usual_axis(output.shape)] >= 2
 
 
 def are_probabilities(output: Tensor) -> bool:
@@ -94,13 +127,25 @@ def find_task(output: Tensor, labels: Labels | None, subject: str) -> Task:
         return _values(output, labels, subject)
     if is_single(output) and labels.ndim == 1:
         return _binary(output, labels, subject)
-    if not is_classifier(output):
+    if _one_score_per_label(output, labels):
+        if labels.max() > 1:
+            return _values(output, labels, subject)
+        return Task("positions", 2, _are_shares(output), single=True)
+    axis = labelled_axis(output.shape, labels)
+    if axis is None and not is_classifier(output):
         return _values(output, labels, subject)
-    scores = classes_last(output)
-    classes, places = scores.shape[-1], scores.shape[1:-1]
-    task = Task(_kind(labels, places, output, subject), classes, are_probabilities(scores))
-    _check_range(labels, classes, task.kind, subject)
-    return task
+    scores = classes_last(output, axis)
+    classes = scores.shape[-1]
+    kind = _kind(labels, scores.ndim - 2, output, subject, fits=axis is not None)
+    _check_range(labels, classes, kind, subject)
+    return Task(kind, classes, are_probabilities(scores), axis=axis)
+
+
+def _one_score_per_label(output: Tensor, labels: Labels) -> bool:
+    """Whether an output [n, 1, …] or [n, …, 1] has a score for each of several positions."""
+    if output.ndim < 3 or 1 not in (output.shape[1], output.shape[-1]) or labels.ndim < 2:
+        return False
+    return _longer(output.shape[1:]) == _longer(labels.shape[1:])
 
 
 def _unlabelled(output: Tensor) -> Task:
@@ -125,16 +170,18 @@ def _binary(output: Tensor, labels: Labels, subject: str) -> Task:
     """One score for class 1: a probability where every score lies in 0..1, else a logit."""
     if labels.min() < 0 or labels.max() > 1:
         return _values(output, labels, subject)
-    inside = bool((output >= 0.0).all() and (output <= 1.0).all())
-    return Task("classes", 2, probabilities=inside)
+    return Task("classes", 2, _are_shares(output))
 
 
-def _kind(labels: Labels, places: torch.Size, output: Tensor, subject: str) -> Kind:
-    if labels.ndim == 1 and not places:
-        return "classes"
-    if labels.ndim > 1 and tuple(places) == labels.shape[1:]:
-        return "positions"
-    if labels.ndim == 2 and len(places) == 1:
+def _are_shares(scores: Tensor) -> bool:
+    return bool((scores >= 0.0).all() and (scores <= 1.0).all())
+
+
+def _kind(labels: Labels, places: int, output: Tensor, subject: str, *, fits: bool) -> Kind:
+    """Of labels that fit the output's positions, or may be sequences along its one axis."""
+    if fits:
+        return "positions" if places else "classes"
+    if labels.ndim == 2 and places == 1:
         return "sequences"
     raise QvizError(
         subject,
