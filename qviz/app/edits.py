@@ -10,6 +10,7 @@ from qviz.errors import QvizError
 from qviz.model.model import Model
 from qviz.plan.plan import CURE, Plan, Rule, check_plan, override, why_not, without_overrides
 from qviz.plan.resolve import schemes
+from qviz.plan.stored import back_to_stored, check_stored
 from qviz.quant.formats import FORMATS
 from qviz.quant.scheme import Scheme
 from qviz.quant.spelling import parse_scheme
@@ -44,6 +45,7 @@ def change_schemes(
         if reason:
             raise QvizError(name, reason, CURE)
         changed[name] = scheme
+    check_stored(model, changed)
     return override(plan, changed)
 
 
@@ -97,8 +99,9 @@ def set_clip(model: Model, plan: Plan, slots: Sequence[str], low: float, high: f
 
 
 def reset(model: Model, plan: Plan, slots: Sequence[str]) -> Plan:
-    """Slots back at what the plan's defaults and rules give."""
-    return without_overrides(plan, with_group(model, slots))
+    """Slots back at what the plan's defaults and rules give, or else the quantized file."""
+    names = with_group(model, slots)
+    return back_to_stored(model, without_overrides(plan, names), names)
 
 
 def add_rule(model: Model, plan: Plan, rule: Rule) -> Plan:
@@ -115,4 +118,5 @@ def add_rule(model: Model, plan: Plan, rule: Rule) -> Plan:
     cleared = without_overrides(plan, with_group(model, matched))
     changed = replace(cleared, rules=(*plan.rules, rule))
     check_plan(changed, model.slots, {layer.index: layer.name for layer in model.layers})
+    check_stored(model, schemes(model, changed))
     return changed

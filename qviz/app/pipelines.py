@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,11 +13,12 @@ import torch
 from qviz.app.document import Document, Findings
 from qviz.app.jobs import Step, Token
 from qviz.data.fit import with_values
+from qviz.data.npy_pairs import map_array
 from qviz.data.parts import Part, Split, split_samples, unsplit
 from qviz.data.read_npz import from_arrays, read_archive
 from qviz.data.read_samples import read_samples
 from qviz.data.reading import AS_PROPOSED, Reading
-from qviz.data.samples import LABELS, Samples
+from qviz.data.samples import LABELS, Array, Samples
 from qviz.data.synthetic import synthetic_samples
 from qviz.engine.calibrate import calibrate, weight_statistics
 from qviz.engine.chunks import feeder, input_specs
@@ -116,7 +117,18 @@ def open_model(
         return
     run = _try_out(model, token)
     yield Step(1, 1, _checked(model, None, run))
-    if isinstance(run, FloatRun) and samples is None:
+    if samples is None:
+        yield from _take_synthetic(model, run)
+
+
+def open_synthetic(model: Model, findings: Findings, token: Token) -> Iterator[Step]:
+    """Synthetic inputs for a model whose samples could not be opened."""
+    yield from _measure_weights(model, findings.statistics, token)
+    yield from _take_synthetic(model, _try_out(model, token))
+
+
+def _take_synthetic(model: Model, run: FloatRun | str) -> Iterator[Step]:
+    if isinstance(run, FloatRun):
         synthetic = synthetic_samples(tried_specs(model, run))
         yield Step(1, 1, SamplesRead(synthetic, unsplit(synthetic)))
 
@@ -133,14 +145,37 @@ def _read(path: Path, samples: Path | None, run_code: bool) -> tuple[Model, Samp
             "If you trust it, open it with --run-code, or agree when the window asks",
         )
     program = read_python(path)
-    batches = program.batches
-    arrays = {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}
+    arrays = {
+        name: _joined(path, name, [batch[name] for batch in program.batches])
+        for name in program.batches[0]
+    }
     return program.model, from_arrays(path, arrays, input_specs(program.model))
 
 
+def _joined(path: Path, name: str, parts: Sequence[Array]) -> Array:
+    """An array of all batches; a scalar is the same in each of them."""
+    sizes = {part.shape[1:] for part in parts}
+    if all(part.ndim for part in parts) and len(sizes) == 1:
+        return np.concatenate(parts)
+    if all(np.array_equal(part, parts[0]) for part in parts):
+        return parts[0]
+    raise QvizError(
+        path.name,
+        f"its batches give '{name}' in shapes or values that cannot be joined",
+        "Give every batch rows of the same shape, and the same value for what is a scalar",
+    )
+
+
 def _first_rows(samples: Path) -> list[torch.Tensor]:
+    """Two rows of every array of the samples but the labels; scalars are no rows."""
+    if samples.suffix.lower() == ".npy":
+        return [torch.from_numpy(np.array(map_array(samples)[:2]))]
     arrays = read_archive(samples)
-    return [torch.from_numpy(array[:2]) for name, array in arrays.items() if name != LABELS]
+    return [
+        torch.from_numpy(array[:2])
+        for name, array in arrays.items()
+        if name != LABELS and array.ndim
+    ]
 
 
 def _measure_weights(model: Model, known: Container[str], token: Token) -> Iterator[Step]:

@@ -44,6 +44,8 @@ def write_project(path: Path, document: Document) -> None:
     if document.model is None:
         raise QvizError("project", "no model is open", "Open a model first")
     samples = document.scored
+    if samples is not None and samples.path == document.model.path:
+        samples = None  # a program brings its own
     write_json(
         path,
         {
@@ -82,7 +84,7 @@ def read_project(path: Path) -> Project:
         )
     try:
         return _project(path, data)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         cause = f"its fields are not those of a project ({error})"
         raise QvizError(path.name, cause, CURE) from error
 

@@ -206,17 +206,16 @@ def demo(
 )
 @click.option("--plan", metavar="FILE", help="Start from a saved plan.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Score only N samples.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the split into parts.")
+@click.option(
+    "--seed", type=int, help="Of the split into parts [default: 0, or what the project says]."
+)
 @click.option(
     "--part",
     type=click.Choice(["all", "tune", "confirm"]),
-    default="all",
-    show_default=True,
-    help="Which samples to score.",
+    help="Which samples to score [default: all, or what the project says].",
 )
 @click.option(
     "--metric",
-    default="",
     metavar="NAME",
     help="What to measure: top-5, AUROC, recall:3, sensitivity@0.3 … [default: what fits].",
 )

@@ -34,9 +34,9 @@ def run_plan(
     settings: tuple[str, ...],
     plan: str | None,
     limit: int | None,
-    seed: int,
-    part: Part,
-    metric: str,
+    seed: int | None,
+    part: Part | None,
+    metric: str | None,
     json_file: str | None,
     save_plan: Path | None,
     screenshot: Path | None,
@@ -45,15 +45,20 @@ def run_plan(
     select: str | None,
     view: str,
 ) -> None:
-    """`qviz run`: score a plan and print or write every figure."""
+    """`qviz run`: score a plan and print or write every figure.
+
+    What is None is left as it is, or as the project says.
+    """
     with _progress() as progress:
-        session = Session(seed=seed, limit=limit, progress=progress)
-        session.open(model, samples, plan, values=values, run_code=run_code)
+        session = Session(limit=limit, progress=progress)
+        session.open(model, samples, plan, values=values, run_code=run_code, seed=seed)
         session.set_defaults(weights, inputs)
         for setting in settings:
             session.set_text(setting)
-        session.set_part(part)
-        session.set_metric(metric)
+        if part is not None:
+            session.set_part(part)
+        if metric is not None:
+            session.set_metric(metric)
         evaluation = _score(session)
     if json_file == "-":
         sys.stdout.write(_json_text(session, evaluation))
@@ -65,7 +70,7 @@ def run_plan(
         session.save_plan(save_plan)
     if screenshot is not None:
         picture = {"theme": theme, "size": size, "select": select, "view": view}
-        _screenshot_of(session, screenshot, **picture, part=part, seed=seed, limit=limit)
+        _screenshot_of(session, screenshot, **picture, run_code=run_code, limit=limit)
 
 
 def _score(session: Session) -> Evaluation | None:
@@ -157,13 +162,12 @@ def _write(path: Path, text: str) -> None:
 
 
 def _screenshot_of(session: Session, path: Path, **options: Any) -> None:
-    """Render the window with the session's model, samples and plan."""
+    """Render the window with all that the session has open and was told."""
     from qviz.ui import run as window
 
     document = session.document()
+    own = document.samples_path in ("", document.model_path)  # none, or those of a program
     with tempfile.TemporaryDirectory() as folder:
-        plan = Path(folder) / "plan.json"
-        session.save_plan(plan)
-        window.screenshot(
-            path, document.model_path, document.samples_path or None, plan=str(plan), **options
-        )
+        project = Path(folder) / "run.qviz"
+        session.save_project(project)
+        window.screenshot(path, project, None if own else document.samples_path, **options)

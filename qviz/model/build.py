@@ -99,7 +99,8 @@ def _prepare(graph: ir.Model) -> tuple[ir.Model, dict[str, Quantizer], tuple[str
     """Run the passes; the file's own quantizers by value, and notes of what was done."""
     graph = passes.run_passes(graph, _BEFORE_QUANTIZERS)
     quantizers, _ = take_quantizers(graph, partial(_quantizable, graph.opset_imports))
-    taken = quantized_note(graph, quantizers)  # before folding makes their constants others
+    kept = _along_channels(graph, quantizers)
+    taken = quantized_note(graph, kept)  # before folding makes their constants others
     graph = passes.run_passes(graph, _AFTER_QUANTIZERS)
     before = sum(node.op_type == "BatchNormalization" for node in graph.graph)
     graph, _ = fold_batch_norm(graph)
@@ -107,7 +108,28 @@ def _prepare(graph: ir.Model) -> tuple[ir.Model, dict[str, Quantizer], tuple[str
     folded = before - sum(node.op_type == "BatchNormalization" for node in graph.graph)
     notes = (f"BatchNorm folded into {folded} layer{'s' * (folded != 1)}",) if folded else ()
     infer_types(graph)
-    return graph, quantizers, (*notes, *([taken] if taken else []))
+    left = len(quantizers) - len(kept)
+    across = f"{left} quantizer{'s' * (left != 1)} with scales across the sums of a layer left out"
+    odd = (across,) if left else ()
+    return graph, quantizers, (*notes, *([taken] if taken else []), *odd)
+
+
+def _along_channels(graph: ir.Model, quantizers: Mapping[str, Quantizer]) -> dict[str, Quantizer]:
+    """Those that a plan can keep: one scale, or for weights one per channel or block of it."""
+    kept = {}
+    for node in graph.graph:
+        kind = layer_kind(make_step(0, node, graph.opset_imports))
+        for operand in () if kind is None else kind.operands:
+            value = node.inputs[operand.position] if operand.position < len(node.inputs) else None
+            quantizer = None if value is None else quantizers.get(value.name or "")
+            if value is None or quantizer is None:
+                continue
+            along = operand.weight_axis if value.is_initializer() else None
+            if along is not None and along < 0 and value.shape is not None:
+                along += len(value.shape)
+            if quantizer.axis in (None, along):
+                kept[value.name or ""] = quantizer
+    return kept
 
 
 def _quantizable(opsets: Mapping[str, int], node: ir.Node, position: int) -> bool:

@@ -95,6 +95,56 @@ def test_torchscript_takes_its_shapes_from_the_samples(tmp_path: Path) -> None:
     assert qviz.open(path, tmp_path / "x.npz").evaluate().samples == 20
 
 
+def test_torchscript_takes_its_shapes_from_an_array_alone(tmp_path: Path) -> None:
+    x = torch.randn(20, 6, generator=torch.Generator().manual_seed(3))
+    path = tmp_path / "net.pt"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("warnings.warn", lambda *_, **__: None)  # torch.jit is deprecated
+        torch.jit.save(torch.jit.trace(module(), x[:2]), str(path))
+    np.save(tmp_path / "x.npy", x.numpy())
+    assert qviz.open(path, tmp_path / "x.npy").document().samples_count == 20
+    np.savez(tmp_path / "rate.npz", x=x.numpy(), rate=np.float32(16000))
+    assert qviz.open(path, tmp_path / "rate.npz").document().samples_count == 20
+
+
+SCALED = """
+import torch
+
+
+class Scaled(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = torch.nn.Linear(6, 4)
+
+    def forward(self, x, scale):
+        return self.fc(x * scale)
+
+
+def get_model():
+    torch.manual_seed(0)
+    return Scaled()
+
+
+def get_eval_batches():
+    for number in range(3):
+        torch.manual_seed(number)
+        yield (torch.randn(10, 6), torch.tensor(SCALE)), torch.randint(0, 4, (10,))
+"""
+
+
+def test_a_program_may_take_a_scalar_that_is_the_same_in_every_batch(tmp_path: Path) -> None:
+    path = tmp_path / "scaled.py"
+    path.write_text(SCALED.replace("SCALE", "0.5"))
+    session = qviz.open(path, run_code=True)
+    samples = session.current().samples
+    assert samples is not None
+    assert (samples.count, list(samples.constants)) == (30, ["scale"])
+    assert session.evaluate().samples == 30
+    path.write_text(SCALED.replace("SCALE", "float(number)"))
+    with pytest.raises(QvizError, match="'scale' in shapes or values that cannot be joined"):
+        qviz.open(path, run_code=True)
+
+
 def test_a_file_of_weights_has_everything_but_accuracy(checkpoint: Path, mlp_samples: Path) -> None:
     session = qviz.open(checkpoint)
     session.set_defaults("int4:group=32", None)

@@ -71,6 +71,7 @@ def changed(path: Path, **fields: Any) -> Path:
         ({"inputs": {"sr": "fast"}}, "not those of a project"),
         ({"inputs": None}, "not those of a project"),
         ({"seed": "x"}, "not those of a project"),
+        ({"seed": float("inf")}, "not those of a project"),
         ({"model": "none.onnx"}, "no such file"),
         ({"reading": {"subset": 0}}, "subset is 0"),
     ],
@@ -95,3 +96,50 @@ def test_nothing_open_cannot_be_saved(tmp_path: Path) -> None:
 
     with pytest.raises(QvizError, match="no model is open"):
         Session().save_project(tmp_path / "x.qviz")
+
+
+def test_a_program_that_brings_its_samples_opens_again(tmp_path: Path) -> None:
+    path = tmp_path / "net.py"
+    path.write_text(
+        "import torch\n\n\n"
+        "def get_model():\n"
+        "    torch.manual_seed(0)\n"
+        "    return torch.nn.Linear(6, 4)\n\n\n"
+        "def get_eval_batches():\n"
+        "    torch.manual_seed(1)\n"
+        "    yield torch.randn(30, 6), torch.randint(0, 4, (30,))\n"
+    )
+    session = qviz.open(path, seed=5, run_code=True)
+    session.set_part("confirm")
+    session.set_metric("cross-entropy")
+    session.save_project(tmp_path / "net.qviz")
+    assert json.loads((tmp_path / "net.qviz").read_text())["samples"] is None
+    again = qviz.open(tmp_path / "net.qviz", run_code=True)
+    before, after = session.current().split, again.current().split
+    assert before is not None
+    assert after is not None
+    assert (after.seed, after.hash) == (5, before.hash)
+    assert again.current().metric == "cross-entropy"
+    assert again.evaluate().value == session.evaluate().value
+
+
+def test_a_project_whose_plan_does_not_fit_changes_nothing(saved: Path, demo_model: Path) -> None:
+    plan = {**json.loads(saved.read_text())["plan"], "overrides": {"conv9.weight": "int4"}}
+    session = qviz.open(demo_model)
+    before = session.current()
+    with pytest.raises(QvizError, match=r"conv9\.weight"):
+        session.open(changed(saved, plan=plan))
+    assert session.current() is before
+
+
+def test_part_and_seed_of_a_project_do_not_stay_for_the_next_model(
+    saved: Path, mlp: Path, mlp_samples: Path
+) -> None:
+    session = qviz.open(mlp, seed=8)
+    session.open(saved)
+    assert (session.current().part, session.current().seed) == ("tune", 3)
+    session.open(mlp, mlp_samples)
+    split = session.current().split
+    assert (session.current().part, session.current().seed) == ("all", 8)
+    assert split is not None
+    assert split.seed == 8

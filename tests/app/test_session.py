@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -151,6 +152,51 @@ def test_samples_opened_before_the_weights_are_measured(
     plain.open(mlp, mlp_samples)
     plain.set_scheme(["fc1.weight", "fc2.weight"], "int2")
     assert live.session.strip().flips == plain.evaluate().flips
+
+
+def test_samples_opened_while_a_model_is_wait_for_it(
+    live: Live, mlp: Path, mlp_samples: Path, tmp_path: Path
+) -> None:
+    live.session.open(mlp)
+    live.session.open_samples(mlp_samples)  # before the model was read
+    live.settle()
+    assert live.session.document().samples_name == "mlp.npz"
+    assert live.session.strip().state == "done"
+    live.session.set_bits(["fc1.weight"], 3)
+    live.session.set_part("tune")
+    live.settle()
+    live.session.save_project(tmp_path / "work.qviz")
+    shutil.copy(mlp_samples, tmp_path / "other.npz")
+    live.session.open(tmp_path / "work.qviz")
+    live.run_until(lambda: live.session.document().samples_count == 0)  # the model was read
+    live.session.open_samples(tmp_path / "other.npz")
+    live.settle()
+    assert live.session.document().samples_name == "other.npz"
+    assert live.session.form(["fc1.weight"]).scheme == "int3:channel"
+    assert live.session.current().part == "tune"
+    assert not [m for m in live.session.messages() if m.level == "error"]
+
+
+def test_samples_that_waited_for_a_model_that_fails_are_named(
+    live: Live, mlp_samples: Path, tmp_path: Path
+) -> None:
+    live.session.open(tmp_path / "absent.onnx")
+    live.session.open_samples(mlp_samples)
+    live.settle()
+    assert [message.level for message in live.session.messages()] == ["warning", "error"]
+    assert "mlp.npz waited for the model" in live.session.messages()[0].text
+
+
+def test_a_model_whose_samples_do_not_open_has_synthetic_inputs(
+    live: Live, mlp: Path, tmp_path: Path
+) -> None:
+    live.session.open(mlp, tmp_path / "absent.npz")
+    live.settle()
+    assert [m.level for m in live.session.messages()].count("error") == 1
+    assert live.session.document().synthetic
+    assert live.session.distribution("fc1.input").synthetic
+    assert live.session.strip().state == "no samples"
+    assert all(row.local_db is not None for row in live.session.rows())
 
 
 def test_stopped_calibration_says_so_and_is_resumed(

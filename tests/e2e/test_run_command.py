@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
 import pytest
-from onnx import numpy_helper
+from onnx import helper, numpy_helper
 from PySide6.QtGui import QImage
 
+import qviz
 from qviz.cli import main
 
 
@@ -209,3 +211,58 @@ def test_another_metric_and_no_samples(
     assert data["layers"][0]["input"]["sqnr_db"] > 20
     assert run("run", mlp) == 0
     assert "measured on synthetic inputs" in capsys.readouterr().out
+
+
+def test_a_project_decides_what_is_not_given(
+    capsys: pytest.CaptureFixture[str], mlp: Path, mlp_samples: Path, tmp_path: Path
+) -> None:
+    session = qviz.open(mlp, mlp_samples, seed=3)
+    session.set_part("tune")
+    session.set_metric("cross-entropy")
+    session.save_project(tmp_path / "work.qviz")
+    data = figures(capsys, tmp_path / "work.qviz")
+    assert (data["part"], data["metric"], data["data"]["seed"]) == ("tune", "cross-entropy", 3)
+    given = ("--part", "all", "--metric", "top-1", "--seed", "7")
+    other = figures(capsys, tmp_path / "work.qviz", *given)
+    assert (other["part"], other["metric"], other["data"]["seed"]) == ("all", "top-1", 7)
+    assert other["data"]["split"] != data["data"]["split"]
+    plain = figures(capsys, mlp, "--samples", mlp_samples, "--seed", "7")
+    assert plain["data"]["split"] == other["data"]["split"]
+
+
+def test_a_screenshot_is_of_the_inputs_and_the_metric_that_were_given(
+    capsys: pytest.CaptureFixture[str], write_model: Callable[..., Path], tmp_path: Path
+) -> None:
+    """The sample rate is the model's second input, without which it does not run."""
+    rng = np.random.default_rng(0)
+    model = write_model(
+        "rate.onnx",
+        [
+            helper.make_node("Mul", ["x", "rate"], ["scaled"]),
+            helper.make_node("MatMul", ["scaled", "w"], ["y"], name="fc"),
+        ],
+        {"w": rng.normal(size=(6, 4)).astype(np.float32)},
+        {"x": ["N", 6], "rate": []},
+        {"y": ["N", 4]},
+    )
+    np.savez(
+        tmp_path / "x.npz", x=rng.normal(size=(30, 6)).astype(np.float32), labels=[0, 1, 2] * 10
+    )
+    picture = tmp_path / "run.png"
+    options = ("--input", "rate=2", "--metric", "cross-entropy", "--screenshot", picture)
+    assert run("run", model, "--samples", tmp_path / "x.npz", *options) == 0
+    assert "cross-entropy" in capsys.readouterr().out
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    session = qviz.open(model, tmp_path / "x.npz", values={"rate": 2.0})
+    session.set_metric("cross-entropy")
+    drawn = []
+
+    def draw(path: Path, *opened: Any, **options: Any) -> None:
+        del path, options
+        again = qviz.open(*opened)
+        drawn.append((again.current().values, again.evaluate().metric, again.evaluate().value))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("qviz.ui.run.screenshot", draw)
+        assert run("run", model, "--samples", tmp_path / "x.npz", *options) == 0
+    assert drawn == [({"rate": 2.0}, "cross-entropy", session.evaluate().value)]
