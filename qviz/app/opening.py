@@ -304,6 +304,8 @@ class Opening(Measuring):
         )
         self._findings = forget_inputs(self._findings, self._require_model())
         self._scores = Scores()
+        for note in read.notes:
+            self._say(Message("info", note))
         self._changed(*EVERYTHING)
 
     def _float_checked(self, checked: FloatChecked) -> None:

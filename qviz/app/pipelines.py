@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Container, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +65,7 @@ class SamplesRead:
     split: Split
     reading: Reading = AS_PROPOSED
     values: Mapping[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()  # for the user
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -231,7 +232,8 @@ def open_samples(
 def _take_samples(read: SamplesRead, model: Model, token: Token) -> Iterator[Step]:
     samples = read.samples
     check_labels(model, samples)
-    yield Step(1, 2, read)
+    told = (*samples.notes, *feeder(model, samples, None).fitted.notes)
+    yield Step(1, 2, replace(read, notes=told))
     yield Step(2, 2, _checked(model, samples, _try_out(model, token, samples)))
 
 

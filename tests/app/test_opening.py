@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from onnx import helper
 from safetensors.torch import save_file
 
 import qviz
 from qviz.app.file_kinds import kind_of
 from qviz.errors import QvizError
 from qviz.model.read_model import read_model
+
+Write = Callable[..., Path]
 
 PROGRAM = """
 import torch
@@ -213,3 +217,17 @@ def test_missing_files_and_folders_are_refused(tmp_path: Path) -> None:
 )
 def test_files_are_sorted_by_their_ending(name: str, kind: str) -> None:
     assert kind_of(name) == kind
+
+
+def test_a_first_state_that_starts_at_zero_is_told_of(write_model: Write, tmp_path: Path) -> None:
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["m"], name="mm"),
+        helper.make_node("Add", ["m", "h"], ["y"], name="add"),
+    ]
+    w = np.eye(4, dtype=np.float32)
+    path = write_model("rnn.onnx", nodes, {"w": w}, {"x": ["N", 4], "h": ["N", 4]}, {"y": ["N", 4]})
+    np.savez(tmp_path / "x.npz", x=np.ones((9, 4), np.float32))
+    session = qviz.open(path, tmp_path / "x.npz")
+    assert session.evaluate().samples == 9
+    told = [message.text for message in session.messages()]
+    assert "Input 'h' is not in the samples: zeros are fed" in told
