@@ -10,6 +10,7 @@ from qviz.data.parts import Part, Split
 from qviz.data.reading import AS_PROPOSED, Reading
 from qviz.data.samples import Samples
 from qviz.engine.layer_errors import LayerError
+from qviz.engine.metrics import Metric
 from qviz.errors import QvizError
 from qviz.model.model import Model
 from qviz.model.parity import Parity
@@ -36,6 +37,7 @@ class Document:
     plan: Plan = DEFAULT_PLAN
     part: Part = "all"
     metric: str = ""  # the one that fits the labels and outputs, unless the user chose another
+    own_metric: Metric | None = None  # from the user's Python file
     seed: int = 0
     plan_path: str = ""
     saved_plan: str = DEFAULT_PLAN.key  # key of the plan as last opened or saved

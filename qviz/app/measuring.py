@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
+from pathlib import Path
 
 from qviz.app.chance import chance_warning
 from qviz.app.details import DetailsFound
@@ -17,14 +18,16 @@ from qviz.app.pipelines import (
     calibrate_inputs,
     evaluate_plan,
     measure_outputs,
+    refused,
 )
-from qviz.app.scores import checked_limit
+from qviz.app.scores import Scores, checked_limit
 from qviz.app.state import State, complaint
 from qviz.app.views import Message
 from qviz.app.watching import Watching
 from qviz.data.parts import Part
 from qviz.engine.calibrate import Calibration
 from qviz.engine.evaluate import Evaluation
+from qviz.engine.metrics.own import read_metric
 from qviz.errors import QvizError
 
 
@@ -148,6 +151,20 @@ class Measuring(State):
             self._document = replace(self._document, metric=metric)
             self._changed("strip")
             self._evaluate()
+
+    def open_metric(self, path: str | Path, *, run_code: bool = False) -> None:
+        """Measure what a Python file's metric(outputs, labels) gives; it runs, with `run_code`.
+
+        Raises:
+            QvizError: a file that may not be run, or that gives no metric.
+        """
+        file = Path(path)
+        if not run_code:
+            raise refused(file)
+        own = read_metric(file)
+        self._document = replace(self._document, own_metric=own, metric="")
+        self._scores = Scores()
+        self.set_metric(own.name)
 
     def _measure_outputs(self) -> None:
         """Follow the plan's errors from layer to layer, unless they are known."""

@@ -140,11 +140,7 @@ def _read(path: Path, samples: Path | None, run_code: bool) -> tuple[Model, Samp
         first = None if samples is None or not needs_inputs(path) else _first_rows(samples)
         return read_model(path, first), None
     if not run_code:
-        raise QvizError(
-            path.name,
-            "it is a Python program: to open it is to run it, with all your rights",
-            "If you trust it, open it with --run-code, or agree when the window asks",
-        )
+        raise refused(path)
     program = read_python(path)
     arrays = {
         name: _joined(path, name, [batch[name] for batch in program.batches])
@@ -164,6 +160,15 @@ def _joined(path: Path, name: str, parts: Sequence[Array]) -> Array:
         path.name,
         f"its batches give '{name}' in shapes or values that cannot be joined",
         "Give every batch rows of the same shape, and the same value for what is a scalar",
+    )
+
+
+def refused(path: Path) -> QvizError:
+    """A Python file that the user did not agree to run."""
+    return QvizError(
+        path.name,
+        "it is a Python program: to open it is to run it, with all your rights",
+        "If you trust it, open it with --run-code, or agree when the window asks",
     )
 
 
@@ -321,6 +326,7 @@ def evaluate_plan(
         rows,
         document.part,
         metric=document.metric,
+        own=document.own_metric,
         limit=limit,
         cancelled=token.cancelled,
     ):

@@ -43,7 +43,7 @@ def write_project(path: Path, document: Document) -> None:
     """
     if document.model is None:
         raise QvizError("project", "no model is open", "Open a model first")
-    samples = document.scored
+    samples, own = document.scored, document.own_metric
     if samples is not None and samples.path == document.model.path:
         samples = None  # a program brings its own
     write_json(
@@ -54,7 +54,7 @@ def write_project(path: Path, document: Document) -> None:
             "samples": None if samples is None else _named(path, samples.path),
             "reading": readings.to_json(document.reading),
             "inputs": dict(document.values),
-            "metric": document.metric,
+            "metric": "" if own is not None and document.metric == own.name else document.metric,
             "part": document.part,
             "seed": document.seed,
             "plan": plans.to_json(document.plan),

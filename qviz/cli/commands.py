@@ -217,7 +217,7 @@ def demo(
 @click.option(
     "--metric",
     metavar="NAME",
-    help="What to measure: top-5, AUROC, recall:3, sensitivity@0.3 … [default: what fits].",
+    help="top-5, AUROC, recall:3, sensitivity@0.3 …, or a .py file [default: what fits].",
 )
 @click.option("--json", "json_file", metavar="FILE|-", help="Write every figure as JSON.")
 @click.option("--save-plan", type=click.Path(path_type=Path), help="Save the plan.")

@@ -58,7 +58,7 @@ def run_plan(
         if part is not None:
             session.set_part(part)
         if metric is not None:
-            session.set_metric(metric)
+            _choose_metric(session, metric, run_code)
         evaluation = _score(session)
     if json_file == "-":
         sys.stdout.write(_json_text(session, evaluation))
@@ -71,6 +71,13 @@ def run_plan(
     if screenshot is not None:
         picture = {"theme": theme, "size": size, "select": select, "view": view}
         _screenshot_of(session, screenshot, **picture, run_code=run_code, limit=limit)
+
+
+def _choose_metric(session: Session, metric: str, run_code: bool) -> None:
+    if metric.endswith(".py"):
+        session.open_metric(metric, run_code=run_code)
+    else:
+        session.set_metric(metric)
 
 
 def _score(session: Session) -> Evaluation | None:

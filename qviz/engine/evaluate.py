@@ -59,9 +59,10 @@ class Evaluation:
 class _Tally:
     """What has been seen so far of one task under one metric."""
 
-    def __init__(self, task: Task, metric: Metric) -> None:
+    def __init__(self, task: Task, metric: Metric, own: Metric | None) -> None:
         self.task = task
         self.metric = metric
+        self.offered = (*metrics_of(task), *([] if own is None else [own]))
         self.samples: list[Indices] = []
         self.scores: list[Tensor] = []
         self.float_scores: list[Tensor] = []
@@ -107,7 +108,7 @@ class _Tally:
             metric=metric.name,
             unit=metric.unit,
             better=metric.better,
-            choices=tuple(choice.name for choice in metrics_of(self.task)),
+            choices=tuple(choice.name for choice in self.offered),
             part=part,
             value=factor * value,
             low=factor * low,
@@ -132,12 +133,14 @@ def evaluate(
     part: Part,
     *,
     metric: str = "",
+    own: Metric | None = None,
     limit: int | None = None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> Iterator[Evaluation]:
     """Score encodings on the samples `rows` of a part, yielding after every chunk.
 
-    Without the name of a `metric` the one that fits the labels and outputs is taken.
+    Without the name of a `metric` the one that fits the labels and outputs is taken; `own` is the
+    user's, which is asked for by its name.
 
     Raises:
         QvizError: an empty part, labels that do not fit the model, a metric that they do not have.
@@ -157,14 +160,16 @@ def evaluate(
             outputs = executor.run(chunk, encodings, keys, cancelled)
             output = scored_output(outputs, chunk, float_run.reading)
             if tally is None:
-                tally = _begin(float_run.task(reference), reference.ndim, metric)
+                tally = _begin(float_run.task(reference), reference.ndim, metric, own)
             chosen = None if labels is None else torch.from_numpy(labels[chunk_rows])
             tally.add(output, reference, chosen, chunk_rows)
         yield tally.summary(part, len(rows))
 
 
-def _begin(task: Task, dims: int, metric: str) -> _Tally:
-    return _Tally(task, find_metric(task, metric) if metric else propose(task, dims))
+def _begin(task: Task, dims: int, metric: str, own: Metric | None) -> _Tally:
+    if own is not None and metric == own.name:
+        return _Tally(task, own, own)
+    return _Tally(task, find_metric(task, metric) if metric else propose(task, dims), own)
 
 
 def scored_output(
