@@ -19,6 +19,7 @@ from qviz.ui.settings import Settings
 MODELS = f"Models ({patterns((*MODEL_SUFFIXES, '.py'))});;All files (*)"
 SAMPLES = f"Samples ({patterns(SAMPLE_SUFFIXES)});;All files (*)"
 PLANS = "Plans (*.json)"
+METRICS = "Python files (*.py)"
 PICTURES = "PNG pictures (*.png)"
 
 
@@ -148,6 +149,15 @@ class Files(QObject):
             self.open_samples(dropped.samples)
         if dropped.plan:
             self.open_plan(dropped.plan)
+
+    def ask_metric(self) -> None:
+        """Choose a Python file that defines a metric, and run it if the user agrees."""
+        self._ask("Open Metric", METRICS, self.open_metric)
+
+    def open_metric(self, path: str) -> None:
+        """Measure by a Python file, which runs if the user agrees."""
+        if self._may_run(path):
+            self._try(lambda: self._session.open_metric(path, run_code=True))
 
     def _set_pending(self, samples: str) -> None:
         self.pending = samples

@@ -184,6 +184,7 @@ class MainWindow(QMainWindow):
             on("distribution", partial(work.show_view, role))
         on("distribution", work.show_form)
         on("strip document", work.strip.refresh)
+        work.strip.caption.file_wanted.connect(self.files.ask_metric)
         on("jobs", self.jobs_strip.refresh)
         on("jobs document", self.files.open_pending)
         on("messages", lambda: self.message_area.show_messages(self.session.messages()))

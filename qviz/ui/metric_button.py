@@ -17,9 +17,10 @@ MORE = ": float and quantized"
 
 
 class MetricButton(QPushButton):
-    """Emits `picked` with the word of `Session.set_metric`."""
+    """Emits `picked` with the word of `Session.set_metric`, or `file_wanted` for one's own."""
 
     picked = Signal(str)
+    file_wanted = Signal()
 
     def __init__(self) -> None:
         """A plain caption until there is something to choose."""
@@ -73,6 +74,11 @@ class MetricButton(QPushButton):
             self._actions.append(action)
             if not choice.name:
                 self.choices.addSeparator()
+        if choices:
+            self.choices.addSeparator()
+            own = self.choices.addAction("From a Python File…")
+            own.setToolTip("A metric of your own: a file that defines metric(outputs, labels)")
+            own.triggered.connect(self.file_wanted)
 
     def _show_kind(self) -> None:
         some = bool(self._choices)

@@ -109,3 +109,39 @@ def test_edits_nobody_saved_are_asked_about_before_another_model_opens(
     ways[way]()
     assert person.asked == 2
     qtbot.waitUntil(lambda: session.document().model_path != str(mlp), timeout=20000)
+
+
+def test_a_metric_of_ones_own_runs_only_when_agreed_to(
+    qtbot: QtBot,
+    session: Session,
+    settings: Settings,
+    settle: Settle,
+    tmp_path: Path,
+    mlp: Path,
+    mlp_samples: Path,
+) -> None:
+    own = tmp_path / "largest.py"
+    own.write_text("def metric(outputs, labels):\n    return outputs.max(1)\n")
+    asked: list[str] = []
+    agrees = False
+
+    def may_run(_window: MainWindow, path: str) -> bool:
+        asked.append(path)
+        return agrees
+
+    window = MainWindow(session, Theme(application(), "light"), settings, may_run=may_run)
+    qtbot.addWidget(window)
+    session.open(mlp, mlp_samples)
+    settle(window)
+    window.files.open_metric(str(own))
+    settle(window)
+    assert session.strip().metric == "top-1"
+    agrees = True
+    window.files.open_metric(str(own))
+    settle(window)
+    assert asked == [str(own), str(own)]
+    assert session.strip().metric == "largest"
+    window.refresh.flush()
+    entries = [action.text() for action in window.workspace.strip.caption.choices.actions()]
+    assert entries[-1] == "From a Python File…"
+    assert "Largest" in entries
