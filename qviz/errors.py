@@ -1,4 +1,10 @@
-"""The one exception that carries a message meant for the user."""
+"""The one exception that carries a message meant for the user, and what others say in a line."""
+
+from __future__ import annotations
+
+import re
+
+_COLORS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class QvizError(Exception):
@@ -15,3 +21,16 @@ class QvizError(Exception):
         """One line: subject, cause, cure."""
         end = "" if self.cure.endswith("?") else "."
         return f"{self.subject}: {self.cause}. {self.cure}{end}"
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, without what follows; its type where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def root_cause(error: BaseException) -> str:
+    """One line of the innermost error: libraries wrap it in advice, or in whole graphs as text."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return _COLORS.sub("", first_line(error))[:200].rstrip(". ")

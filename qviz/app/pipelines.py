@@ -30,7 +30,6 @@ from qviz.errors import QvizError
 from qviz.model.model import Model
 from qviz.model.parity import Parity, check_operators
 from qviz.model.read_model import PYTHON, needs_inputs, read_model
-from qviz.model.read_python import read_python
 from qviz.plan.plan import Plan
 from qviz.plan.resolve import resolve, schemes
 from qviz.quant.encode import find_encoding
@@ -141,6 +140,8 @@ def _read(path: Path, samples: Path | None, run_code: bool) -> tuple[Model, Samp
         return read_model(path, first), None
     if not run_code:
         raise refused(path)
+    from qviz.model.read_python import read_python  # torch's exporter takes a second to load
+
     program = read_python(path)
     arrays = {
         name: _joined(path, name, [batch[name] for batch in program.batches])

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from qviz.data.samples import Array, Column, InputSpec, Samples, content_hash
+from qviz.data.content import content_hash
+from qviz.data.samples import Array, Column, InputSpec, Samples
 from qviz.errors import QvizError
 
 # Names that exporters give to the memory of a recurrent or cached model, which starts at zero.

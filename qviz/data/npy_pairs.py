@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from qviz.data.content import row_digests
-from qviz.data.read_npz import first_line, from_arrays
+from qviz.data.read_npz import from_arrays
 from qviz.data.samples import LABELS, Array, InputSpec, Samples
-from qviz.errors import QvizError
+from qviz.errors import QvizError, first_line
 
 # What the labels are called where the samples are called so: train_x.npy has train_y.npy.
 _COUNTERPARTS: Mapping[str, tuple[str, ...]] = {

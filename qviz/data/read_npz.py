@@ -12,7 +12,7 @@ import numpy as np
 from qviz.data.content import content_hash, in_blocks
 from qviz.data.labels import check_labels
 from qviz.data.samples import LABELS, Array, InputSpec, Samples
-from qviz.errors import QvizError
+from qviz.errors import QvizError, first_line
 
 
 def read_npz(path: Path, inputs: tuple[InputSpec, ...] = ()) -> Samples:
@@ -109,12 +109,6 @@ def read_archive(path: Path) -> dict[str, Array]:
         name: array.astype(array.dtype.newbyteorder("="), copy=False)
         for name, array in arrays.items()
     }
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says, without what follows."""
-    lines = str(error).splitlines()
-    return lines[0] if lines else type(error).__name__
 
 
 def _check_lengths(

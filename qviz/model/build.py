@@ -11,7 +11,7 @@ from pathlib import Path
 import onnx_ir as ir
 import torch
 
-from qviz.errors import QvizError
+from qviz.errors import QvizError, root_cause
 from qviz.model import passes
 from qviz.model.check_nodes import check_calls, check_nodes
 from qviz.model.fold_batch_norm import fold_batch_norm
@@ -235,12 +235,8 @@ def _check_finite(path: Path, constants: Mapping[str, torch.Tensor]) -> None:
 
 
 def _damaged(path: Path, error: BaseException) -> QvizError:
-    while error.__cause__ is not None:  # libraries wrap the cause in whole graphs as text
-        error = error.__cause__
-    lines = str(error).strip().splitlines()
-    detail = lines[0][:200].rstrip(".") if lines else type(error).__name__
     return QvizError(
         path.name,
-        f"it is not a valid ONNX model: {detail}",
+        f"it is not a valid ONNX model: {root_cause(error)}",
         "Export the model again; onnx.checker.check_model names what is wrong",
     )

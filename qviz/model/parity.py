@@ -13,7 +13,7 @@ import numpy as np
 import onnx_ir as ir
 from numpy.typing import NDArray
 
-from qviz.errors import QvizError
+from qviz.errors import QvizError, first_line
 from qviz.model.model import Model, Value
 from qviz.model.node_session import open_session
 from qviz.model.operators import find_operator
@@ -59,10 +59,9 @@ def check_operators(model: Model) -> None:
         )
 
 
-def first_line(error: Exception) -> str:
-    """What onnxruntime says, without its status code and C++ source location."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
-    text = re.sub(r"\[ONNXRuntimeError\] : \d+ : \w+ : ", "", lines[0])
+def said_by_onnxruntime(error: Exception) -> str:
+    """What it says, without its status code and C++ source location."""
+    text = re.sub(r"\[ONNXRuntimeError\] : \d+ : \w+ : ", "", first_line(error))
     text = re.sub(r"\S*/onnxruntime\S*:\d+ .*?\) ", "", text)
     return text[:200].rstrip(". ")
 
@@ -82,7 +81,7 @@ def check_against_onnxruntime(
         names = [output.name for output in session.get_outputs()]
         theirs = dict(zip(names, session.run(names, dict(feeds)), strict=True))
     except Exception as error:
-        text = f"onnxruntime could not run this model: {first_line(error)}"
+        text = f"onnxruntime could not run this model: {said_by_onnxruntime(error)}"
         return Parity("", float("nan"), float("nan"), False, text)
     worst = max(
         ((name, *_difference(ours[name], theirs[name])) for name in names),

@@ -11,8 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from qviz.errors import QvizError
-from qviz.model.read_torch import root_cause
+from qviz.errors import QvizError, root_cause
 
 
 @contextmanager

@@ -11,8 +11,6 @@ import torch
 from qviz.errors import QvizError
 from qviz.model.model import Model
 from qviz.model.read_onnx import read_onnx
-from qviz.model.read_torch import read_torch
-from qviz.model.read_torchscript import is_torchscript, read_torchscript
 from qviz.model.read_weights import READERS as WEIGHT_FILES
 from qviz.model.read_weights import read_weights
 
@@ -48,8 +46,12 @@ def read_model(path: Path, inputs: Sequence[torch.Tensor] | None = None) -> Mode
     name = path.name.lower()
     _check_file(path)
     if name.endswith(".pt2"):
+        from qviz.model.read_torch import read_torch  # torch's exporter takes a second to load
+
         return read_torch(path)
     if name.endswith(SCRIPTS) and _is_script(path):
+        from qviz.model.read_torchscript import read_torchscript
+
         return read_torchscript(path, None if inputs is None else tuple(inputs))
     if name.endswith(tuple(WEIGHT_FILES)):
         return read_weights(path)
@@ -65,7 +67,11 @@ def needs_inputs(path: Path) -> bool:
 
 
 def _is_script(path: Path) -> bool:
-    return zipfile.is_zipfile(path) and is_torchscript(path)
+    if not zipfile.is_zipfile(path):
+        return False
+    from qviz.model.read_torchscript import is_torchscript
+
+    return is_torchscript(path)
 
 
 def _check_file(path: Path) -> None:

@@ -16,11 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch.utils import _pytree as pytree
 
-from qviz.errors import QvizError
+from qviz.errors import QvizError, root_cause
 from qviz.model.build import Source
 from qviz.model.model import Model
 from qviz.model.python_file import run_file
-from qviz.model.read_torch import build_exported, quiet_torch, root_cause
+from qviz.model.read_torch import build_exported, quiet_torch
 from qviz.model.tensors import size_bytes, to_numpy
 
 LABELS = "labels"

@@ -15,7 +15,7 @@ from pathlib import Path
 import onnx_ir as ir
 import torch
 
-from qviz.errors import QvizError
+from qviz.errors import QvizError, root_cause
 from qviz.model.build import Source, build_model
 from qviz.model.model import Model
 from qviz.model.torch_archive import open_archive
@@ -114,15 +114,6 @@ def quiet_torch() -> Iterator[None]:
         finally:
             for logger, level in zip(loggers, levels, strict=True):
                 logger.setLevel(level)
-
-
-def root_cause(error: BaseException) -> str:
-    """One line of the innermost exception, without the advice torch adds below it."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    first = re.sub(r"\x1b\[[0-9;]*m", "", lines[0]) if lines else type(error).__name__
-    return first[:200].rstrip(". ")
 
 
 def name_nodes(graph: ir.Model, modules: Sequence[str]) -> None:

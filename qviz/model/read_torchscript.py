@@ -14,10 +14,10 @@ import onnx
 import onnx_ir as ir
 import torch
 
-from qviz.errors import QvizError
+from qviz.errors import QvizError, root_cause
 from qviz.model.build import Source, build_model
 from qviz.model.model import Model
-from qviz.model.read_torch import name_nodes, quiet_torch, root_cause
+from qviz.model.read_torch import name_nodes, quiet_torch
 from qviz.model.torch_archive import open_zip
 
 # TorchScript holds no Python, but it may run when it is loaded (__setstate__), and these calls

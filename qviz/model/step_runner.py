@@ -8,7 +8,7 @@ from typing import Any
 import onnx_ir as ir
 import torch
 
-from qviz.errors import QvizError
+from qviz.errors import QvizError, first_line
 from qviz.model.model import Step, Value
 from qviz.model.node_session import NodeSession, signature
 from qviz.model.operators import Operator, UnsupportedError, find_operator
@@ -54,7 +54,7 @@ class StepRunner:
         except Exception as error:
             raise QvizError(
                 f"{step.name} ({step.op})",
-                f"it cannot run: {_first_line(error)}",
+                f"it cannot run: {first_line(error)[:300].rstrip('.')}",
                 "Check that the samples have the shapes and types the model's inputs declare",
             ) from error
 
@@ -120,8 +120,3 @@ def _as_outputs(result: Any, step: Step) -> tuple[Value, ...]:
     if missing > 0 and any(step.outputs[len(outputs) :]):
         raise UnsupportedError(f"output {len(outputs)} of {step.op}")
     return outputs[: len(step.outputs)] + (None,) * missing
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:300].rstrip(".") if lines else type(error).__name__
