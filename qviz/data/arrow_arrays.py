@@ -133,5 +133,6 @@ def _no_number(subject: str, name: str, cells: pa.Array, per_row: int) -> QvizEr
     return QvizError(
         subject,
         f"column '{name}' has '{cell[:40]}' in row {row // per_row + 1}, which is no number",
-        "Remove the column, or name it as the column of labels",
+        "Remove the column, or say that it holds the labels: --reading label=COLUMN, or Samples "
+        "Options",
     )

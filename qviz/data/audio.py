@@ -17,7 +17,7 @@ from qviz.data.reading import Reading
 from qviz.data.samples import Array, Indices, InputSpec, Samples
 from qviz.data.stored_file import StoredFile
 from qviz.data.subset import draw, note
-from qviz.data.threads import each
+from qviz.data.unreadable import each_readable
 from qviz.data.wav_file import WavFile, open_wav
 from qviz.errors import QvizError
 
@@ -85,7 +85,8 @@ def read_audio(path: Path, inputs: tuple[InputSpec, ...], reading: Reading) -> S
         if path.is_dir()
         else Listing((StoredFile(path.name, path),), None)
     )
-    opened = each(_open, listing.files)
+    opened, readable, unread = each_readable(_open, listing.files, "WAV files")
+    every = None if listing.labels is None else listing.labels[readable]
     wavs = [wav for wav, _ in opened]
     rate = _common_rate(wavs)
     length = int(np.prod(sample))
@@ -97,7 +98,7 @@ def read_audio(path: Path, inputs: tuple[InputSpec, ...], reading: Reading) -> S
         .digest()
         for row in rows
     )  # fmt: skip
-    labels = None if listing.labels is None else listing.labels[owners][rows]
+    labels = None if every is None else every[owners][rows]
     short = sum(wav.length < length for wav in wavs)
     return Samples(
         name=path.name,
@@ -114,10 +115,12 @@ def read_audio(path: Path, inputs: tuple[InputSpec, ...], reading: Reading) -> S
         class_names=listing.class_names,
         notes=(
             *listing.notes,
+            *unread,
             f"{rate:,} Hz as recorded, not resampled",
             *((f"{short} shorter than a frame, filled up with zeros",) if short else ()),
             *note(len(rows), len(frames), reading),
         ),
+        drawn_from=len(frames) if len(rows) < len(frames) else None,
     )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from qviz.data.labels import class_order
 from qviz.data.samples import Array
 from qviz.data.stored_file import StoredFile
 from qviz.errors import QvizError
@@ -39,7 +40,7 @@ def list_files(folder: Path, suffixes: tuple[str, ...], what: str) -> Listing:
         QvizError: no such files, a class without any, or sub-folders for training and testing.
     """
     loose = [file for file in _visible(folder) if _is_kind(file, suffixes)]
-    found = {sub.name: list(_walk(sub, suffixes)) for sub in _visible(folder) if sub.is_dir()}
+    found = {sub.name: list(walk(sub, suffixes)) for sub in _visible(folder) if sub.is_dir()}
     if not any(found.values()):
         if not loose:
             raise _nothing(folder, suffixes, what)
@@ -56,12 +57,12 @@ def list_files(folder: Path, suffixes: tuple[str, ...], what: str) -> Listing:
     if not loose:
         return listing
     left = f"{len(loose)} {what} outside of the class folders are left out"
-    return replace(listing, notes=(left,))
+    return replace(listing, notes=(*listing.notes, left))
 
 
 def count_kinds(folder: Path) -> Counter[str]:
     """How many files of each ending are below a folder, hidden ones left out."""
-    return Counter(file.suffix.lower() for file in _walk(folder, None))
+    return Counter(file.suffix.lower() for file in walk(folder, None))
 
 
 def _by_class(
@@ -82,7 +83,10 @@ def _by_class(
         )
     files = [file for group in found.values() for file in group]
     labels = np.repeat(np.array(indices, np.int64), [len(group) for group in found.values()])
-    return Listing(_stored(folder, files), labels, () if numbered else tuple(found))
+    if numbered:
+        return Listing(_stored(folder, files), labels)
+    note = f"Sub-folders are the classes, in the order of their names: {class_order(tuple(found))}"
+    return Listing(_stored(folder, files), labels, tuple(found), (note,))
 
 
 def _only(folder: Path, name: str, suffixes: tuple[str, ...], what: str) -> Listing:
@@ -116,7 +120,7 @@ def _is_kind(path: Path, suffixes: tuple[str, ...]) -> bool:
     return path.suffix.lower() in suffixes and path.is_file()
 
 
-def _walk(folder: Path, suffixes: tuple[str, ...] | None) -> Iterator[Path]:
+def walk(folder: Path, suffixes: tuple[str, ...] | None) -> Iterator[Path]:
     """Files below a folder, by name; links are followed, but never in circles."""
     seen: set[str] = set()
     for root, folders, names in os.walk(folder, followlinks=True):

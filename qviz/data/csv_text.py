@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from qviz.data.text_file import open_text
 from qviz.errors import QvizError
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -63,22 +64,15 @@ def is_number(cell: str, decimal: str = ".") -> bool:
 
 def _first_lines(path: Path) -> list[str]:
     lines: list[str] = []
-    try:
-        with path.open(encoding="utf-8-sig") as stream:
-            size = 0
-            while len(lines) < 2 or (len(lines) < _LINES and size < _ENOUGH):
-                line = stream.readline(_LONGEST)
-                size += len(line)
-                if not line:
-                    break
-                if line.strip():
-                    lines.append(line.rstrip("\n"))
-    except OSError as error:
-        raise QvizError(
-            path.name, f"it cannot be read ({error.strerror})", "Check the path"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise QvizError(path.name, "it is not UTF-8 text", "Save it as UTF-8") from error
+    with open_text(path) as stream:
+        size = 0
+        while len(lines) < 2 or (len(lines) < _LINES and size < _ENOUGH):
+            line = stream.readline(_LONGEST)
+            size += len(line)
+            if not line:
+                break
+            if line.strip():
+                lines.append(line.rstrip("\n"))
     if not lines:
         raise QvizError(path.name, "it is empty", "Choose a file with one row per sample")
     return lines

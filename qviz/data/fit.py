@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from qviz.data.content import content_hash
-from qviz.data.samples import Array, Column, InputSpec, Samples
+from qviz.data.input_names import by_name
+from qviz.data.samples import Array, Column, InputSpec, Samples, takes
 from qviz.errors import QvizError
 
 # Names that exporters give to the memory of a recurrent or cached model, which starts at zero.
@@ -67,20 +68,22 @@ def with_values(
 def fit_to_inputs(samples: Samples, inputs: tuple[InputSpec, ...]) -> Fitted:
     """Match columns and constants to inputs by name or, where one of each is left, by position.
 
-    The memory of recurrent models starts at zero where nothing is given.
+    Names match in another case where that is unique. The memory of recurrent models starts at
+    zero where nothing is given.
 
     Raises:
         QvizError: an input without anything to feed, a column or constant whose rank, sizes,
             type or values do not fit, or no input that takes samples.
     """
     columns = _matched(samples, inputs)
+    fixed = by_name(samples.constants, [spec.name for spec in inputs])
     constants: dict[str, Array] = {}
     notes, missing = [], []
     for spec in inputs:
         if spec.name in columns:
             continue
-        constant = samples.constants.get(spec.name)
-        if constant is not None:
+        if spec.name in fixed:
+            constant = samples.constants[fixed[spec.name]]
             constants[spec.name] = _fitted_constant(samples.name, constant, spec)
         elif is_memory(spec) and columns:
             first = np.zeros(_first_memory(spec), spec.dtype)
@@ -97,15 +100,17 @@ def fit_to_inputs(samples: Samples, inputs: tuple[InputSpec, ...]) -> Fitted:
 
 
 def _matched(samples: Samples, inputs: tuple[InputSpec, ...]) -> dict[str, Column]:
-    names = {spec.name for spec in inputs}
-    matched = {name: column for name, column in samples.arrays.items() if name in names}
-    others = [column for name, column in samples.arrays.items() if name not in names]
-    given = matched.keys() | samples.constants.keys()
+    wanted = [spec.name for spec in inputs]
+    named = by_name(samples.arrays, wanted)
+    matched = {name: samples.arrays[array] for name, array in named.items()}
+    used = set(named.values())
+    others = [column for name, column in samples.arrays.items() if name not in used]
+    given = matched.keys() | by_name(samples.constants, wanted).keys()
     # A scalar cannot go by samples.
     left = [spec for spec in inputs if spec.name not in given and spec.shape != ()]
     open_inputs = [spec for spec in left if not is_memory(spec)]
     if not open_inputs and len(others) == 1:  # no memory where an array has nothing else to feed
-        open_inputs = [spec for spec in left if not matched or _takes(spec, others[0])]
+        open_inputs = [spec for spec in left if not matched or takes(spec, others[0])]
     if len(others) == 1 and len(open_inputs) == 1:
         matched[open_inputs[0].name] = others[0]
     return {
@@ -124,11 +129,24 @@ def _one_sample(spec: InputSpec) -> tuple[int, ...]:
     return tuple(1 if size is None else size for size in spec.shape or ())
 
 
+def memory_batch_axis(shape: tuple[int | None, ...]) -> int:
+    """Where samples lie in memory: [batch, hidden], [layers, batch, hidden], [batch, heads, …]."""
+    rank = len(shape)
+    if rank < 3 or shape[0] is None:
+        return 0
+    if rank == 4:  # a layer's keys or values, unless the first axis holds both
+        return 1 if shape[1] is None and shape[0] > 1 else 0
+    return 1
+
+
 def _first_memory(spec: InputSpec) -> tuple[int, ...]:
-    """Of one sample: an open size is the batch; a second one is a length, and starts at none."""
-    open_axes = [axis for axis, size in enumerate(spec.shape or ()) if size is None]
-    lengths = open_axes[1:] if len(spec.shape or ()) > 2 else []
-    return tuple(0 if axis in lengths else n for axis, n in enumerate(_one_sample(spec)))
+    """Of one sample: an open size that is not the batch is a length, and starts at none."""
+    shape = spec.shape or ()
+    batch = memory_batch_axis(shape)
+    return tuple(
+        (0 if axis != batch and len(shape) > 2 else 1) if size is None else size
+        for axis, size in enumerate(shape)
+    )
 
 
 def _fitted_constant(subject: str, array: Array, spec: InputSpec) -> Array:
@@ -188,7 +206,7 @@ def _nothing_for(samples: Samples, missing: list[str]) -> QvizError:
 def _fitted(subject: str, array: Column, spec: InputSpec) -> Column:
     if array.dtype.kind not in "iufb":
         raise _wrong_type(subject, array, spec)
-    if spec.shape is not None and not _takes(spec, array):
+    if spec.shape is not None and not takes(spec, array):
         wanted = "×".join("any" if size is None else str(size) for size in spec.shape[1:])
         raise QvizError(
             subject,
@@ -199,22 +217,11 @@ def _fitted(subject: str, array: Column, spec: InputSpec) -> Column:
     target = np.dtype(spec.dtype)
     if array.dtype == target:
         return array
-    whole = array.dtype.kind in "iub" and target.kind in "iuf"
+    whole = array.dtype.kind in "iub" and target.kind in "iufb"
     if whole or np.can_cast(array.dtype, target, "same_kind"):
         _check_limits(subject, array, target, spec.name)
         return array
     raise _wrong_type(subject, array, spec)
-
-
-def _takes(spec: InputSpec, array: Column) -> bool:
-    """Whether the shape of one sample is what the input takes."""
-    return spec.shape is None or (
-        len(array.shape) == len(spec.shape)
-        and all(
-            want is None or want == have
-            for want, have in zip(spec.shape[1:], array.shape[1:], strict=True)
-        )
-    )
 
 
 def _wrong_type(subject: str, array: Column, spec: InputSpec) -> QvizError:

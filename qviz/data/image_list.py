@@ -14,6 +14,7 @@ from qviz.data.pictures import SUFFIXES
 from qviz.data.reading import Reading
 from qviz.data.samples import InputSpec, Samples
 from qviz.data.stored_file import StoredFile
+from qviz.data.text_file import open_text
 from qviz.errors import QvizError
 
 PATHS = ("path", "file", "filename", "file_name", "filepath", "image", "img", "image_path")
@@ -63,7 +64,7 @@ def _rows(path: Path, dialect: Dialect) -> Iterator[list[str]]:
     if path.stat().st_size > LARGEST_LIST:
         raise QvizError(path.name, f"it has more than {LARGEST_LIST:,} bytes", "Split it")
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
+        with open_text(path, newline="") as stream:
             reader = (row for row in csv.reader(stream, delimiter=dialect.delimiter) if row)
             if dialect.header is not None:
                 next(reader)
@@ -75,7 +76,7 @@ def _rows(path: Path, dialect: Dialect) -> Iterator[list[str]]:
                         "Give every row the same columns",
                     )
                 yield row
-    except (csv.Error, UnicodeDecodeError) as error:
+    except csv.Error as error:
         raise QvizError(path.name, f"it is no CSV ({error})", "Save it as UTF-8 text") from error
 
 
@@ -97,7 +98,7 @@ def _stored(path: Path, root: Path, cell: str, number: int) -> StoredFile:
         raise QvizError(
             path.name,
             f"row {number} names '{name}', but there is no such file",
-            f"Give paths relative to {path.parent.name or path.parent}",
+            f"Give paths relative to the folder of this list, {root}",
         )
     return StoredFile(name, file)
 

@@ -13,17 +13,19 @@ import numpy as np
 
 from qviz.data.content import files_hash
 from qviz.data.labels import check_labels
-from qviz.data.pictures import decode, read_size
+from qviz.data.pictures import decode, is_whole, read_size
 from qviz.data.preprocessing import Picture, Preprocessing, shape, to_json, values
-from qviz.data.presets import propose
+from qviz.data.preprocessing_words import settled
 from qviz.data.reading import Reading
 from qviz.data.samples import Array, Indices, InputSpec, Samples
 from qviz.data.stored_file import StoredFile, digest_of
 from qviz.data.subset import draw, note
 from qviz.data.threads import each
+from qviz.data.unreadable import each_readable
 from qviz.errors import QvizError
 
 CACHE_BYTES = 2**30  # of decoded pictures
+RAW_COLOR = Preprocessing()
 ANY_INPUT = InputSpec("image", "float32", None)
 
 
@@ -147,13 +149,36 @@ def image_samples(
             sizes, or unusable labels.
     """
     spec = image_input(inputs)
-    preprocessing = reading.preprocessing or propose(spec)
+    preprocessing = settled(reading, spec)
     shape(preprocessing, spec)
     checked = None if labels is None else check_labels(path.name, labels, len(files))
-    rows = draw([file.name for file in files], reading)
+    drawn = draw([file.name for file in files], reading)
+    opened, readable, unread = each_readable(_open, [files[row] for row in drawn], "images")
+    images, rows = tuple(opened), drawn[readable]
     kept = None if checked is None else checked[rows]
-    images = tuple(each(_open, [files[row] for row in rows]))
     column = ImageColumn(images, preprocessing, np.dtype(spec.dtype))
+    return image_column_samples(
+        path,
+        spec,
+        column,
+        kept,
+        class_names,
+        (*notes, *unread, *note(len(drawn), len(files), reading)),
+        len(files) if len(drawn) < len(files) else None,
+    )
+
+
+def image_column_samples(
+    path: Path,
+    spec: InputSpec,
+    column: ImageColumn,
+    labels: Array | None,
+    class_names: tuple[str, ...],
+    notes: tuple[str, ...],
+    drawn_from: int | None = None,
+) -> Samples:
+    """Samples whose only column is one of images."""
+    images, preprocessing = column.images, column.preprocessing
     digests = tuple(image.digest for image in images)
     description = {
         "input": spec.name,
@@ -164,12 +189,13 @@ def image_samples(
     return Samples(
         name=path.name,
         path=str(path),
-        hash=files_hash(description, digests, kept),
+        hash=files_hash(description, digests, labels),
         arrays={spec.name: column},
-        labels=kept,
+        labels=labels,
         digests=digests,
         class_names=class_names,
-        notes=(*notes, *note(len(rows), len(files), reading)),
+        notes=notes,
+        drawn_from=drawn_from,
     )
 
 
@@ -193,7 +219,10 @@ def image_input(inputs: tuple[InputSpec, ...]) -> InputSpec:
 
 def _open(file: StoredFile) -> OpenedImage:
     data = file.read()
-    return OpenedImage(file, digest_of(data), *read_size(data, file.name))
+    size = read_size(data, file.name)
+    if not is_whole(data):
+        decode(data, RAW_COLOR, file.name)  # so that what is cut off is told now
+    return OpenedImage(file, digest_of(data), *size)
 
 
 def _common_size(images: tuple[OpenedImage, ...], preprocessing: Preprocessing) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Which column of a table holds the labels."""
+"""Which column of a table, or array of a file, holds the labels."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from collections.abc import Collection, Sequence
 from qviz.errors import QvizError
 
 NAMES = ("label", "labels", "target", "targets", "class", "y")
+# What arrays of labels are called besides, once `labels` is none of them.
+ARRAY_NAMES = frozenset({*NAMES, "classes", "gt", "ground_truth", "y_true", "answer", "answers"})
+MASKS = frozenset({"mask", "masks"})
 
 
 def find_label(

@@ -61,6 +61,23 @@ def read_labels(cells: Sequence[str]) -> tuple[Array, tuple[str, ...]]:
     return classes.astype(np.int64), tuple(names.tolist())
 
 
+def text_labels(labels: Array) -> tuple[Array, tuple[str, ...]]:
+    """Labels of an array that may hold text, read as `read_labels` does; numbers stay."""
+    if labels.dtype.kind not in "US":
+        return labels, ()
+    plain = np.char.decode(labels, "utf-8", "replace") if labels.dtype.kind == "S" else labels
+    found, names = read_labels([str(cell).strip() for cell in plain.reshape(-1)])
+    return found.reshape(labels.shape), names
+
+
+def class_order(names: Sequence[str]) -> str:
+    """How classes are numbered, for a note: 0 = cat, 1 = dog … 9 = zebra."""
+    counted = [f"{index} = {name}" for index, name in enumerate(names)]
+    if len(counted) > 5:
+        return f"{', '.join(counted[:3])} … {counted[-1]}"
+    return ", ".join(counted)
+
+
 def _classes(labels: Array) -> Array:
     return np.argmax(labels, 1) if _one_hot(labels) else labels
 

@@ -10,8 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from qviz.data.content import row_digests
-from qviz.data.read_npz import from_arrays
+from qviz.data.read_npz import array_samples
+from qviz.data.reading import AS_PROPOSED, Reading
 from qviz.data.samples import LABELS, Array, InputSpec, Samples
+from qviz.data.token_inputs import completed, token_input
 from qviz.errors import QvizError, first_line
 
 # What the labels are called where the samples are called so: train_x.npy has train_y.npy.
@@ -28,7 +30,7 @@ _ENDINGS = ("labels", "label", "targets", "y")
 _ALONE = ("labels", "y", "targets", "label")  # for any samples in the folder
 
 
-def read_npy(path: Path, inputs: tuple[InputSpec, ...]) -> Samples:
+def read_npy(path: Path, inputs: tuple[InputSpec, ...], reading: Reading = AS_PROPOSED) -> Samples:
     """Read one array of samples, and labels from `x_labels.npy`, `train_y.npy` or `labels.npy`.
 
     The array stays on disk until rows are asked for. A `labels.npy` of another length belongs to
@@ -37,8 +39,9 @@ def read_npy(path: Path, inputs: tuple[InputSpec, ...]) -> Samples:
     Raises:
         QvizError: no array, pickled objects, a truncated file, unequal lengths or unusable labels.
     """
-    name = inputs[0].name if len(inputs) == 1 else path.stem
     array = map_array(path)
+    only = inputs[0] if len(inputs) == 1 else token_input(inputs)
+    name = path.stem if only is None else only.name
     arrays, notes = {name: array}, []
     found = _labels_beside(path)
     if found is not None:
@@ -48,10 +51,13 @@ def read_npy(path: Path, inputs: tuple[InputSpec, ...]) -> Samples:
             notes.append(f"Labels from {found.name}")
         else:
             notes.append(f"{found.name} has another number of rows: it is left out")
-    return _samples(path, arrays, inputs, tuple(notes))
+    samples = _samples(path, arrays, inputs, reading, tuple(notes))
+    return completed(samples, inputs)
 
 
-def read_npy_folder(path: Path, inputs: tuple[InputSpec, ...]) -> Samples:
+def read_npy_folder(
+    path: Path, inputs: tuple[InputSpec, ...], reading: Reading = AS_PROPOSED
+) -> Samples:
     """Read a folder of arrays named as the inputs, `labels.npy` or `y.npy` among them.
 
     Raises:
@@ -59,20 +65,8 @@ def read_npy_folder(path: Path, inputs: tuple[InputSpec, ...]) -> Samples:
     """
     files = {file.stem: file for file in sorted(path.glob("*.npy")) if file.name[0] != "."}
     specs = {_file_name(spec.name): spec.name for spec in inputs}
-    labels = next((stem for stem in files if stem.lower() in _ALONE and stem not in specs), None)
-    data = [stem for stem in files if stem != labels]
-    fitting = [stem for stem in data if stem in specs] or data
-    if len(fitting) > 1 and not any(stem in specs for stem in fitting):
-        raise QvizError(
-            path.name,
-            f"none of {', '.join(f'{stem}.npy' for stem in fitting[:6])} is named as an input",
-            f"Name them {', '.join(f'{stem}.npy' for stem in specs)}, or open one of them",
-        )
-    arrays = {specs.get(stem, stem): map_array(files[stem]) for stem in fitting}
-    if labels is not None:
-        arrays[LABELS] = map_array(files[labels])
-    left = [f"{stem}.npy" for stem in data if stem not in fitting]
-    return _samples(path, arrays, inputs, (f"Left out: {', '.join(left)}",) if left else ())
+    arrays = {specs.get(stem, stem): map_array(file) for stem, file in files.items()}
+    return completed(_samples(path, arrays, inputs, reading, ()), inputs)
 
 
 def map_array(path: Path) -> Array:
@@ -95,11 +89,15 @@ def map_array(path: Path) -> Array:
 
 
 def _samples(
-    path: Path, arrays: Mapping[str, Array], inputs: tuple[InputSpec, ...], notes: tuple[str, ...]
+    path: Path,
+    arrays: Mapping[str, Array],
+    inputs: tuple[InputSpec, ...],
+    reading: Reading,
+    notes: tuple[str, ...],
 ) -> Samples:
-    samples = from_arrays(path, arrays, inputs)
-    columns = {name: arrays[name] for name in samples.arrays}
-    return replace(samples, digests=row_digests(columns), notes=notes)
+    samples = array_samples(path, arrays, inputs, reading)
+    columns = {name: np.asanyarray(samples.arrays[name]) for name in samples.arrays}
+    return replace(samples, digests=row_digests(columns), notes=(*notes, *samples.notes))
 
 
 def _labels_beside(path: Path) -> Path | None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from qviz.data.preprocessing import Picture, Preprocessing
@@ -29,6 +31,9 @@ _UPRIGHT: Final = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+# What the last bytes of a whole file hold, by its first ones.
+_ENDINGS: Final = {b"\x89PNG": b"IEND", b"\xff\xd8": b"\xff\xd9", b"GIF8": b"\x3b"}
+_TAIL: Final = 64
 _RESAMPLING: Final = {
     "nearest": Image.Resampling.NEAREST,
     "bilinear": Image.Resampling.BILINEAR,
@@ -54,14 +59,29 @@ def decode(data: bytes, preprocessing: Preprocessing, subject: str) -> Picture:
     with _opened(data, subject) as image:
         turn = _UPRIGHT.get(_orientation(image))
         plain = _eight_bits(image, subject)
-        plain = plain.convert("L" if preprocessing.channels == "gray" else "RGB")
-        if turn is not None:
-            plain = plain.transpose(turn)
-        plain = _resized(plain, preprocessing, subject)
-        pixels = np.asarray(plain)
+        return arranged(plain, preprocessing, subject, turn)
+
+
+def arranged(
+    image: Image.Image,
+    preprocessing: Preprocessing,
+    subject: str,
+    turn: Image.Transpose | None = None,
+) -> Picture:
+    """Pixels [height, width, channels] of a picture of 8 bits; raises QvizError as `decode`."""
+    plain = image.convert("L" if preprocessing.channels == "gray" else "RGB")
+    if turn is not None:
+        plain = plain.transpose(turn)
+    pixels = np.asarray(resized(plain, preprocessing, subject))
     if preprocessing.channels == "gray":
         return pixels[:, :, None]
     return np.ascontiguousarray(pixels[:, :, ::-1]) if preprocessing.channels == "BGR" else pixels
+
+
+def is_whole(data: bytes) -> bool:
+    """Whether a file ends as its format says; one that does not may still be whole."""
+    ending = next((end for start, end in _ENDINGS.items() if data.startswith(start)), b"")
+    return ending in data[-_TAIL:]
 
 
 @contextmanager
@@ -122,7 +142,29 @@ def _eight_bits(image: Image.Image, subject: str) -> Image.Image:
     return Image.fromarray((pixels >> 8).astype(np.uint8))
 
 
-def _resized(image: Image.Image, preprocessing: Preprocessing, subject: str) -> Image.Image:
+def mask(data: bytes, preprocessing: Preprocessing, subject: str) -> NDArray[np.int32]:
+    """Classes [height, width] of a picture whose pixels are classes, resized to the nearest.
+
+    A rim that cropping adds is -1, which is no class. Raises QvizError for pictures in colour.
+    """
+    with _opened(data, subject) as image:
+        turn = _UPRIGHT.get(_orientation(image))
+        if image.mode not in ("1", "L", "P", "I") and not image.mode.startswith("I;16"):
+            raise QvizError(
+                subject,
+                f"it is a mask in colour ({image.mode}), whose colours name no classes",
+                "Save masks as gray or palette pictures whose pixels are the numbers of classes",
+            )
+        classes = np.asarray(image).astype(np.int32) + 1  # so that the rim, 0, is none of them
+    plain = Image.fromarray(classes)
+    if turn is not None:
+        plain = plain.transpose(turn)
+    nearest = replace(preprocessing, interpolation="nearest")
+    return np.asarray(resized(plain, nearest, subject)) - 1
+
+
+def resized(image: Image.Image, preprocessing: Preprocessing, subject: str) -> Image.Image:
+    """An upright picture resized and cropped; raises QvizError for more than `LARGEST_PIXELS`."""
     height, width = preprocessing.resized(image.height, image.width)
     if height * width > LARGEST_PIXELS:  # a thin strip, whose shorter side is to grow
         raise QvizError(

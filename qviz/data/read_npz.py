@@ -5,33 +5,59 @@ from __future__ import annotations
 import zipfile
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from qviz.data.array_fitting import fitting
+from qviz.data.array_roles import find_roles
 from qviz.data.content import content_hash, in_blocks
-from qviz.data.labels import check_labels
+from qviz.data.labels import check_labels, class_order, text_labels
+from qviz.data.reading import AS_PROPOSED, Reading
 from qviz.data.samples import LABELS, Array, InputSpec, Samples
 from qviz.errors import QvizError, first_line
 
 
-def read_npz(path: Path, inputs: tuple[InputSpec, ...] = ()) -> Samples:
+def read_npz(
+    path: Path, inputs: tuple[InputSpec, ...] = (), reading: Reading = AS_PROPOSED
+) -> Samples:
     """Read an `.npz` with one array per model input and, optionally, `labels`.
 
     A scalar, or an array of another length than the others, is an input that is the same for all
-    samples. `inputs` of the model tell which is which where the lengths do not.
+    samples. `inputs` of the model tell which array is for what where names do not.
 
     Raises:
         QvizError: not an npz, pickled objects, no arrays, unequal lengths, no samples or
             unusable labels.
     """
-    return from_arrays(path, read_archive(path), inputs)
+    archive = read_archive(path)
+    return array_samples(path, archive.arrays, inputs, reading, archive.objects)
+
+
+def array_samples(
+    path: Path,
+    named: Mapping[str, Array],
+    inputs: tuple[InputSpec, ...],
+    reading: Reading,
+    objects: frozenset[str] = frozenset(),
+) -> Samples:
+    """Samples of arrays under any names, in the arrangement that inputs take.
+
+    `objects` are arrays that hold Python objects. Raises QvizError as `read_npz` does.
+    """
+    roles = find_roles(path.name, named, inputs, reading.label, objects)
+    arrays, labels, notes = fitting(path.name, roles, inputs, reading)
+    labelled = arrays if labels is None else {**arrays, LABELS: labels}
+    samples = from_arrays(path, labelled, inputs)
+    return replace(samples, notes=(*roles.notes, *notes, *samples.notes))
 
 
 def from_arrays(path: Path, named: Mapping[str, Array], inputs: tuple[InputSpec, ...]) -> Samples:
     """Samples of arrays by name, `labels` among them; raises QvizError as `read_npz` does."""
     subject, arrays = path.name, dict(named)
-    labels = arrays.pop(LABELS, None)
+    given = arrays.pop(LABELS, None)
+    labels, class_names = (None, ()) if given is None else text_labels(given)
     if not arrays:
         raise QvizError(
             subject, "it holds no input array", "Add one array per model input, by name"
@@ -44,10 +70,14 @@ def from_arrays(path: Path, named: Mapping[str, Array], inputs: tuple[InputSpec,
     return Samples(
         name=subject,
         path=str(path),
-        hash=content_hash({**arrays, **({} if labels is None else {LABELS: labels})}),
+        hash=content_hash({**arrays, **({} if given is None else {LABELS: given})}),
         arrays=columns,
         labels=None if labels is None else check_labels(subject, labels, count),
         constants=constants,
+        class_names=class_names,
+        notes=(f"Classes in the order of their names: {class_order(class_names)}",)
+        if class_names
+        else (),
     )
 
 
@@ -78,7 +108,15 @@ def _most_common(lengths: list[int]) -> int | None:
     return ranked[0][0]
 
 
-def read_archive(path: Path) -> dict[str, Array]:
+@dataclass(frozen=True, eq=False, slots=True)
+class Archive:
+    """Arrays of an `.npz` by name, and the names of those that hold Python objects."""
+
+    arrays: Mapping[str, Array]
+    objects: frozenset[str]
+
+
+def read_archive(path: Path) -> Archive:
     """Every array of an `.npz`, in this machine's byte order; raises QvizError."""
     cure = "Save it with numpy.savez(file, input_name=array, labels=array)"
     try:
@@ -88,7 +126,7 @@ def read_archive(path: Path) -> dict[str, Array]:
                 raise QvizError(path.name, cause, cure)
             stream.seek(0)
             with np.load(stream, allow_pickle=False) as archive:
-                arrays = {name: np.asarray(archive[name]) for name in archive.files}
+                found = {name: _member(archive, name) for name in archive.files}
     except QvizError:
         raise
     except FileNotFoundError:
@@ -105,10 +143,28 @@ def read_archive(path: Path) -> dict[str, Array]:
             f"it cannot be read as an .npz archive of plain arrays ({first_line(error)})",
             cure,
         ) from error
-    return {
+    arrays = {
         name: array.astype(array.dtype.newbyteorder("="), copy=False)
-        for name, array in arrays.items()
+        for name, array in found.items()
+        if array is not None
     }
+    if not arrays and found:
+        raise QvizError(
+            path.name,
+            "it cannot be read: its arrays hold Python objects, which are never loaded",
+            cure,
+        )
+    return Archive(arrays, frozenset(found.keys() - arrays.keys()))
+
+
+def _member(archive: Mapping[str, Array], name: str) -> Array | None:
+    """One array; None where it holds Python objects, which numpy refuses to load here."""
+    try:
+        return np.asarray(archive[name])
+    except ValueError as error:
+        if "allow_pickle" in str(error):
+            return None
+        raise
 
 
 def _check_lengths(

@@ -15,9 +15,10 @@ from qviz.errors import QvizError
 class Reading:
     """How files become samples; what does not concern a kind of file is not looked at.
 
-    `subset` samples are drawn by `seed`; None takes all. `label` is the column of labels of a
-    table. Lengths hold where the model's input leaves them open. `tokenizer` is the path of a
-    tokenizer.json; `next_token` makes each token the label of the one before it.
+    `subset` samples are drawn by `seed`; None takes all. `label` is the column or array of
+    labels. Lengths hold where the model's input leaves them open. `tokenizer` is the path of a
+    tokenizer.json; `next_token` makes each token the label of the one before it. `words` change
+    single fields of the preprocessing, see `preprocessing_words`.
     """
 
     preprocessing: Preprocessing | None = None  # of pictures; None proposes one
@@ -29,6 +30,7 @@ class Reading:
     sequence_length: int = 128  # tokens
     tokenizer: str | None = None
     next_token: bool = True
+    words: tuple[tuple[str, str], ...] = ()  # such as ("preset", "0…1")
 
     def __post_init__(self) -> None:
         """Refuse counts below one with QvizError."""
@@ -56,10 +58,11 @@ _MAY_BE_ABSENT = ("subset", "label", "hop", "tokenizer")
 def to_json(reading: Reading) -> dict[str, Any]:
     """Readable JSON values, in a stable order."""
     chosen = reading.preprocessing
-    return {
-        **asdict(reading),
+    found = asdict(reading) | {
         "preprocessing": None if chosen is None else pixels.to_json(chosen),
+        "words": dict(reading.words),
     }
+    return found if reading.words else {k: v for k, v in found.items() if k != "words"}
 
 
 def from_json(data: object, subject: str) -> Reading:
@@ -75,6 +78,9 @@ def from_json(data: object, subject: str) -> Reading:
         )
     given = dict(data)
     chosen = given.pop("preprocessing", None)
+    words = given.pop("words", {})
+    if not isinstance(words, Mapping) or not all(isinstance(w, str) for w in words.values()):
+        raise QvizError(subject, f"words cannot be {words!r}", "Give text by name")
     for name, value in given.items():
         absent = value is None and name in _MAY_BE_ABSENT
         if not absent and type(value) is not _TYPES[name]:
@@ -82,5 +88,7 @@ def from_json(data: object, subject: str) -> Reading:
                 subject, f"{name} cannot be {value!r}", f"Give {_TYPES[name].__name__} values"
             )
     return Reading(
-        preprocessing=None if chosen is None else pixels.from_json(chosen, subject), **given
+        preprocessing=None if chosen is None else pixels.from_json(chosen, subject),
+        words=tuple((str(name), str(text)) for name, text in words.items()),
+        **given,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -48,6 +48,7 @@ class Samples:
     class_names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()  # for the user
     synthetic: bool = False  # made up, since there were none
+    drawn_from: int | None = None  # how many there were, where these are a subset
 
     @property
     def count(self) -> int:
@@ -62,3 +63,22 @@ class InputSpec:
     name: str
     dtype: str
     shape: tuple[int | None, ...] | None
+
+
+def takes(spec: InputSpec, array: Column) -> bool:
+    """Whether the shape of one sample is what the input takes."""
+    return spec.shape is None or (
+        len(array.shape) == len(spec.shape)
+        and all(
+            want is None or want == have
+            for want, have in zip(spec.shape[1:], array.shape[1:], strict=True)
+        )
+    )
+
+
+def listed(names: Iterable[str], most: int = 6) -> str:
+    """Names as a sentence lists them: 'a', 'b' and 'c'; of many only the first."""
+    quoted = [f"'{name}'" for name in names]
+    if len(quoted) > most:
+        return f"{', '.join(quoted[:most])} and {len(quoted) - most} more"
+    return " and ".join(filter(None, [", ".join(quoted[:-1]), *quoted[-1:]]))

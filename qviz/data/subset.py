@@ -51,6 +51,7 @@ def subset(samples: Samples, reading: Reading) -> Samples:
         labels=None if samples.labels is None else samples.labels[rows],
         digests=kept,
         notes=(*samples.notes, *note(len(rows), samples.count, reading)),
+        drawn_from=samples.count,
     )
 
 

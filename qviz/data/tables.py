@@ -11,23 +11,27 @@ import numpy as np
 import pyarrow as pa
 
 from qviz.data.arrow_arrays import files, is_list, is_picture, is_text, numbers, texts
-from qviz.data.arrow_tables import class_names, read_csv, read_parquet
+from qviz.data.arrow_tables import class_names, read_csv, read_json_lines, read_parquet
 from qviz.data.csv_text import is_number
 from qviz.data.images import image_samples
+from qviz.data.input_names import by_name
 from qviz.data.label_column import find_label
 from qviz.data.labels import read_labels
 from qviz.data.read_npz import from_arrays
 from qviz.data.reading import Reading
-from qviz.data.samples import LABELS, Array, InputSpec, Samples
+from qviz.data.samples import LABELS, Array, InputSpec, Samples, listed
+from qviz.data.shards import SUFFIXES, find_shards
 from qviz.data.stored_file import StoredFile
 from qviz.data.subset import subset
+from qviz.data.token_inputs import token_input
 from qviz.errors import QvizError
 
+_TEXTS = ("text", "sentence", "content", "review", "question", "document")
 _ROW_NUMBERS = ("", "Unnamed: 0", "__index_level_0__")  # as pandas writes them
 
 
 def read_table(path: Path, inputs: tuple[InputSpec, ...], reading: Reading) -> Samples:
-    """Read a CSV or Parquet file: one row per sample.
+    """Read a CSV, a Parquet file or a folder of its shards: one row per sample.
 
     Columns named as the inputs feed them. Otherwise one column of lists is the samples, or all
     columns of numbers together [n, features]. A column of image files goes through preprocessing.
@@ -35,23 +39,41 @@ def read_table(path: Path, inputs: tuple[InputSpec, ...], reading: Reading) -> S
     Raises:
         QvizError: unreadable files, missing values, text among numbers, no fitting columns.
     """
-    csv = path.suffix.lower() not in (".parquet", ".pq")
-    table = read_csv(path) if csv else read_parquet(path)
+    table, notes = _table(path)
     columns = table.column_names
     if not table.num_rows:
         raise QvizError(path.name, "it holds no rows", "Save at least one row")
     label = _find_label(path.name, table, inputs, reading)
     labels, names = (None, ()) if label is None else _labels(path.name, table, label)
     kept = [i for i, name in enumerate(columns) if i != label and name not in _ROW_NUMBERS]
+    text = _text_column(path.name, table, kept, inputs)
+    if text is not None:
+        from qviz.data.text_rows import text_rows  # its library takes long to load
+
+        cells = texts(path.name, columns[text], table.column(text))
+        found = text_rows(path, cells, labels, names, inputs, reading)
+        left = [columns[index] for index in kept if index != text]
+        return replace(found, notes=(*found.notes, *_left_out(left)))
     pictures = [index for index in kept if is_picture(table.column(index))]
     if pictures:
         stored = _stored(path.name, table, pictures[0])
-        return image_samples(path, stored, labels, inputs, reading, names)
-    arrays, notes = _arrays(path.name, table, kept, inputs)
+        return image_samples(path, stored, labels, inputs, reading, names, notes)
+    arrays, left_out = _arrays(path.name, table, kept, inputs)
     if labels is not None:
         arrays[LABELS] = labels
     samples = from_arrays(path, arrays, inputs)
-    return subset(replace(samples, class_names=names, notes=notes), reading)
+    return subset(replace(samples, class_names=names, notes=(*notes, *left_out)), reading)
+
+
+def _table(path: Path) -> tuple[pa.Table, tuple[str, ...]]:
+    """All columns, and notes for the user."""
+    if path.is_dir():
+        files, notes = find_shards(path)
+        return read_parquet(path.name, files), notes
+    if path.suffix.lower() == ".jsonl":
+        return read_json_lines(path), ()
+    parquet = path.suffix.lower() in SUFFIXES
+    return read_parquet(path.name, [path]) if parquet else read_csv(path), ()
 
 
 def _find_label(
@@ -61,6 +83,8 @@ def _find_label(
     found = find_label(subject, table.column_names, {spec.name for spec in inputs}, reading.label)
     if found is not None:
         return found
+    if token_input(inputs) is not None:
+        return None  # text is what the model takes
     words = [
         index
         for index in range(table.num_columns)
@@ -68,6 +92,31 @@ def _find_label(
         and not any(is_number(str(cell)) for cell in table.column(index).to_pylist())
     ]
     return words[0] if len(words) == 1 and table.num_columns > 1 else None
+
+
+def _text_column(
+    subject: str, table: pa.Table, kept: Sequence[int], inputs: tuple[InputSpec, ...]
+) -> int | None:
+    """The column of text that a model of tokens takes, where none holds the ids themselves.
+
+    Raises:
+        QvizError: several columns of text, none of a usual name.
+    """
+    spec = token_input(inputs)
+    if spec is None:
+        return None
+    columns = table.column_names
+    if by_name([columns[index] for index in kept], [spec.name]):
+        return None
+    words = [index for index in kept if is_text(table.column(index))]
+    usual = [index for index in words if columns[index].lower() in _TEXTS]
+    if len(words) < 2 or len(usual) == 1:
+        return next(iter(usual or words), None)
+    raise QvizError(
+        subject,
+        f"columns {listed(columns[index] for index in words)} all hold text",
+        "Keep one of them and the labels, or name the one that the model takes 'text'",
+    )
 
 
 def _labels(subject: str, table: pa.Table, index: int) -> tuple[Array, tuple[str, ...]]:
@@ -127,7 +176,8 @@ def _features(subject: str, table: pa.Table, kept: Sequence[int], spec: InputSpe
             subject,
             f"it has {len(kept)} columns of values ({listed}{' …' if len(kept) > 6 else ''}), "
             f"but model input '{spec.name}' takes {'×'.join(map(str, sizes)) or 'one'}",
-            "Name the column of labels, or keep the columns that the model takes",
+            "Name the column of labels (--reading label=COLUMN, or Samples Options), or keep the "
+            "columns that the model takes",
         )
     return _shaped(found, spec)
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from qviz.data.fit import fit_to_inputs, is_memory, with_values
+from qviz.data.fit import fit_to_inputs, is_memory, memory_batch_axis, with_values
 from qviz.data.samples import InputSpec, Samples
 from qviz.errors import QvizError
 
@@ -41,6 +41,17 @@ def test_several_are_matched_by_name_and_spare_ones_left() -> None:
     assert fitted["a"] is a
     assert fitted["b"] is b
     assert fit_to_inputs(samples(b=b, spare=a), (spec("b"),)).columns["b"] is b
+
+
+def test_names_match_in_another_case_where_that_is_unique() -> None:
+    a, b = np.zeros((2, 1), np.float32), np.ones((2, 1), np.float32)
+    fitted = fit_to_inputs(samples(B=b, A=a), (spec("a"), spec("b"))).columns
+    assert fitted["a"] is a
+    assert fitted["b"] is b
+    exact = fit_to_inputs(samples(A=a, a=b), (spec("a"), spec("A"))).columns
+    assert exact["A"] is a
+    assert exact["a"] is b
+    refused(samples(AB=a, aB=b), spec("ab"))
 
 
 def test_a_missing_array_is_named_with_those_there() -> None:
@@ -91,6 +102,8 @@ def test_shapes_that_fit_whatever_the_batch(want: tuple[int | None, ...] | None)
         ("uint8", "int8"),
         ("int32", "int64"),
         ("bool", "int64"),
+        ("int64", "bool"),
+        ("uint8", "bool"),
     ],
 )
 def test_types_that_can_be_cast(have: str, want: str) -> None:
@@ -103,7 +116,7 @@ def test_types_that_can_be_cast(have: str, want: str) -> None:
     [
         ("float32", "int64"),
         ("float64", "uint8"),
-        ("int64", "bool"),
+        ("float32", "bool"),
         ("complex64", "float32"),
         ("<U3", "float32"),
     ],
@@ -196,10 +209,34 @@ def test_a_cache_of_open_length_starts_without_entries() -> None:
     assert fitted.constants[past.name].shape == (1, 4, 0, 8)
     said = f"Input '{past.name}' is not in the samples: nothing is remembered at first"
     assert fitted.notes == (said,)
-    for shape, first in (((2, None, None, 8), (2, 1, 0, 8)), ((None, None), (1, 1))):
-        other = spec("cache", "float32", *shape)
-        fitted = fit_to_inputs(x, (spec("input", "float32", None, None), other))
-        assert fitted.constants["cache"].shape == first
+
+
+@pytest.mark.parametrize(
+    ("shape", "first", "batch"),
+    [
+        ((None, 8), (1, 8), 0),
+        ((None, None), (1, 1), 0),
+        ((2, None, 8), (2, 1, 8), 1),
+        ((1, None, 8), (1, 1, 8), 1),
+        ((None, None, 8), (1, 0, 8), 0),
+        ((None, 4, None, 8), (1, 4, 0, 8), 0),
+        ((1, 4, None, 8), (1, 4, 0, 8), 0),
+        ((2, 4, None, 8), (2, 4, 0, 8), 0),
+        ((1, 4, 16, 8), (1, 4, 16, 8), 0),
+        ((1, None, 4, 8), (1, 0, 4, 8), 0),
+        ((2, None, None, 8), (2, 1, 0, 8), 1),
+        ((2, None, 4, None, 8), (2, 1, 4, 0, 8), 1),
+        ((2, 1, 4, None, 8), (2, 1, 4, 0, 8), 1),
+    ],
+)
+def test_first_memory_of_many_shapes(
+    shape: tuple[int | None, ...], first: tuple[int, ...], batch: int
+) -> None:
+    x = samples(input=np.ones((5, 512), np.float32))
+    cache = spec("cache", "float32", *shape)
+    fitted = fit_to_inputs(x, (spec("input", "float32", None, None), cache))
+    assert fitted.constants["cache"].shape == first
+    assert memory_batch_axis(shape) == batch
 
 
 def test_a_value_of_the_users_feeds_an_input_that_the_samples_lack() -> None:

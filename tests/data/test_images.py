@@ -111,7 +111,7 @@ def test_a_single_sub_folder_is_opened_and_is_no_class(tmp_path: Path) -> None:
 
 def test_loose_images_beside_class_folders_are_left_out_with_a_note(classes: Path) -> None:
     picture(classes / "loose.png")
-    assert "1 images outside" in read_samples(classes, RGB, AS_IS).notes[0]
+    assert "1 images outside" in read_samples(classes, RGB, AS_IS).notes[1]
 
 
 def test_links_in_circles_end(classes: Path) -> None:
@@ -143,10 +143,44 @@ def test_folders_without_what_is_needed(
 
 def test_one_broken_image_is_named(classes: Path) -> None:
     (classes / "cat/c.png").write_bytes(b"no image")
+    (classes / "dog/a.png").write_bytes(b"")
     assert refused(classes).subject == "cat/c.png"
     assert "no image that can be read" in refused(classes).cause
-    (classes / "cat/c.png").write_bytes(b"")
-    assert refused(classes).subject == "cat/c.png"
+
+
+def test_a_few_unreadable_images_are_left_out_with_a_note(classes: Path) -> None:
+    whole = read_samples(classes, RGB, AS_IS)
+    data = (classes / "dog/a.png").read_bytes()
+    (classes / "cat/d.png").write_bytes(data[: len(data) // 2])  # its header can be read
+    samples = read_samples(classes, RGB, AS_IS)
+    assert samples.hash == whole.hash
+    assert samples.labels is not None
+    assert whole.labels is not None
+    assert samples.labels.tolist() == whole.labels.tolist()
+    note = samples.notes[-1]
+    assert note.startswith("1 of 4 images cannot be read and are left out, the first is cat/d.png")
+    assert "damaged or truncated" in note
+
+
+def test_files_that_end_otherwise_but_are_whole_are_kept(tmp_path: Path) -> None:
+    for suffix in (".png", ".jpg", ".gif"):
+        picture(tmp_path / f"a{suffix}")
+        with (tmp_path / f"a{suffix}").open("ab") as stream:
+            stream.write(bytes(100))
+    samples = read_samples(tmp_path, RGB, Reading(preprocessing=Preprocessing((8, 8))))
+    assert samples.count == 3
+    assert samples.notes == ()
+
+
+def test_classes_are_told_in_their_order(classes: Path) -> None:
+    note = "Sub-folders are the classes, in the order of their names: 0 = cat, 1 = dog"
+    assert read_samples(classes, RGB, AS_IS).notes == (note,)
+
+
+def test_a_subset_says_of_how_many(classes: Path) -> None:
+    assert read_samples(classes, RGB, AS_IS).drawn_from is None
+    drawn = read_samples(classes, RGB, Reading(preprocessing=Preprocessing(), subset=2))
+    assert (drawn.count, drawn.drawn_from) == (2, 3)
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".bmp", ".gif", ".webp", ".tif"])

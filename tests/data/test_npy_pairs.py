@@ -13,6 +13,7 @@ import pytest
 
 from qviz.data import content
 from qviz.data.content import content_hash, in_blocks, row_digests
+from qviz.data.fit import fit_to_inputs
 from qviz.data.parts import split_samples
 from qviz.data.read_npz import read_npz
 from qviz.data.read_samples import read_samples
@@ -77,9 +78,10 @@ def test_a_folder_of_arrays_by_input(tmp_path: Path) -> None:
     samples = read(tmp_path, inputs)
     assert set(samples.arrays) == {"a", "b:0"}
     assert labels(samples) == [0, 1, 0, 1]
-    assert samples.notes == ("Left out: spare.npy",)
-    with pytest.raises(QvizError, match=r"none of a\.npy, b_0\.npy, spare\.npy is named"):
-        read(tmp_path, (InputSpec("c", "float32", (None, 2)), InputSpec("d", "float32", (None,))))
+    assert samples.notes == ("Labels are array 'y'", "Array 'spare' is not used")
+    others = (InputSpec("p", "float32", (None, 2)), InputSpec("q", "float32", (None,)))
+    with pytest.raises(QvizError, match=r"no array for model input 'p', 'q' \(it has 'a', 'b_0'"):
+        fit_to_inputs(read(tmp_path, others), others)
 
 
 def test_one_array_in_a_folder_needs_no_name(tmp_path: Path) -> None:

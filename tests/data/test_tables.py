@@ -255,7 +255,7 @@ def test_images_that_are_missing_or_broken_in_parquet_files(tmp_path: Path) -> N
     inputs = (InputSpec("x", "float32", (None, 3, 4, 4)),)
     path = parquet(tmp_path, image=[png(1), None])
     assert "column 'image' has no value in row 2" in refused(path, inputs).cause
-    path = parquet(tmp_path, image=[png(1), b"broken"])
+    path = parquet(tmp_path, image=[png(1), b"broken", b""])
     with pytest.raises(QvizError, match=r"table\.parquet row 2: it is no image"):
         read_samples(path, inputs)
 
@@ -271,3 +271,111 @@ def test_a_subset_of_rows(tmp_path: Path) -> None:
     assert values(other) != values(samples)
     assert other.hash != samples.hash
     assert read_samples(path, one, Reading(subset=100)).hash == read_samples(path, one).hash
+
+
+def shards(folder: Path, names: str, **columns: Any) -> Path:
+    """Ten rows each, one shard per name; a column says in which order they were written."""
+    for index, name in enumerate(names.split()):
+        rows = pa.table({"x": np.arange(10.0) + 10 * index, **columns})
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(rows, folder / name)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "part-0000.parquet part-0001.parquet part-0002.parquet",
+        "part-9.parquet part-10.parquet part-11.parquet",
+        "0.pq 1.pq 2.pq",
+        " ".join(f"data/train-0000{n}-of-00003.parquet" for n in range(3)),
+        "a/t-0-of-3-f0f0f0f0f0f0f0f0.parquet a/t-1-of-3-00000000aaaa.parquet a/t-2-of-3.parquet",
+        " ".join(
+            f"part-0000{n}-3e6ad57b-1d4b-4a3f-b5b1-90a5aa9b8a3c-c000.snappy.parquet"
+            for n in range(3)
+        ),
+    ],
+)
+def test_shards_are_one_table_in_their_natural_order(tmp_path: Path, names: str) -> None:
+    folder = shards(tmp_path / "set", names)
+    (folder / "README.md").write_text("# Digits")
+    (folder / "logo.png").write_bytes(png(1))
+    (folder / "_SUCCESS").touch()
+    samples = read_samples(folder, (InputSpec("x", "float32", (None,)),))
+    assert values(samples) == list(range(30))
+    assert (samples.name, samples.path, samples.notes) == ("set", str(folder), ())
+
+
+def test_a_shard_that_is_not_there_is_noted(tmp_path: Path) -> None:
+    folder = shards(tmp_path, "train-00000-of-00003.parquet train-00002-of-00003.parquet")
+    assert read_samples(folder, ANY).notes == ("2 of 3 shards are there",)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        "data/train-00000-of-00001.parquet data/test-00000-of-00001.parquet",
+        "train/0000.parquet test/0000.parquet",
+        "train.parquet test.parquet",
+        "x-0-of-2.parquet x-1-of-3.parquet",
+    ],
+)
+def test_several_tables_in_a_folder_are_refused(tmp_path: Path, names: str) -> None:
+    found = refused(shards(tmp_path / "set", names), ANY)
+    assert "it holds 2 tables" in found.cause
+    assert all(name in found.cause for name in names.split())
+    assert found.cure.startswith("Open one of these files")
+
+
+@pytest.mark.parametrize(
+    ("columns", "cause"),
+    [
+        ({"y": [1.0]}, "its columns are y, but x, label in part-0.parquet"),
+        ({"x": [1], "label": ["a"]}, "its column 'x' is int64, but double in part-0.parquet"),
+        ({"x": ["b"], "label": ["a"]}, "its column 'x' is string, but double in part-0.parquet"),
+    ],
+)
+def test_shards_of_other_columns_are_named(
+    tmp_path: Path, columns: dict[str, Any], cause: str
+) -> None:
+    shards(tmp_path, "part-0.parquet part-1.parquet", label=["a"] * 10)
+    pq.write_table(pa.table(columns), tmp_path / "part-10.parquet")
+    with pytest.raises(QvizError) as caught:
+        read_samples(tmp_path, ANY)
+    assert (caught.value.subject, caught.value.cause) == ("part-10.parquet", cause)
+    assert caught.value.cure == "Write all shards of a table from the same columns"
+
+
+def test_a_damaged_shard_is_named(tmp_path: Path) -> None:
+    shards(tmp_path, "part-0.parquet part-1.parquet part-2.parquet")
+    (tmp_path / "part-1.parquet").write_bytes(b"PAR1 and no more")
+    with pytest.raises(QvizError, match=r"part-1\.parquet: it is no Parquet file"):
+        read_samples(tmp_path, ANY)
+
+
+def test_shards_are_limited_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = shards(tmp_path / "set", "0.pq 1.pq 2.pq")
+    monkeypatch.setattr(arrow_tables, "LARGEST_TABLE", 400)  # more than one of them, or two
+    assert read_samples(shards(tmp_path / "two", "0.pq 1.pq"), ANY).count == 20
+    assert "bytes of values, beyond the limit of 400" in refused(folder, ANY).cause
+    wide = shards(tmp_path / "wide", "0.pq 1.pq 2.pq", text=["y" * 200] * 10)
+    monkeypatch.setattr(arrow_tables, "LARGEST_TABLE", 3000)  # one text, ten times, unfolds
+    assert "bytes of values, beyond the limit of 3,000" in refused(wide, ANY).cause
+
+
+def test_images_and_class_names_in_shards(tmp_path: Path) -> None:
+    def write(name: str, value: int, classes: list[str]) -> None:
+        table = pa.table({"image": [{"bytes": png(value), "path": None}], "label": [value % 2]})
+        features = {"info": {"features": {"label": {"names": classes}}}}
+        table = table.replace_schema_metadata({"huggingface": json.dumps(features)})
+        pq.write_table(table, tmp_path / name)
+
+    for index in range(3):
+        write(f"train-0000{index}-of-00003.parquet", 10 + index, ["cat", "dog"])
+    inputs = (InputSpec("x", "float32", (None, 3, 4, 4)),)
+    samples = read_samples(tmp_path, inputs, Reading(Preprocessing()))
+    assert samples.arrays["x"][np.arange(3)][:, 0].max((1, 2)).tolist() == [10, 11, 12]
+    assert (labels(samples), samples.class_names) == ([0, 1, 0], ("cat", "dog"))
+    write("train-00002-of-00003.parquet", 12, ["dog", "cat"])
+    with pytest.raises(QvizError, match="column 'label' names other classes than train-00000"):
+        read_samples(tmp_path, inputs)

@@ -44,14 +44,31 @@ def labels(samples: Samples) -> list[list[int]] | None:
     return None if samples.labels is None else list(samples.labels.tolist())
 
 
-def test_text_comes_in_windows_with_next_tokens_as_labels(tmp_path: Path) -> None:
+def test_text_comes_in_windows(tmp_path: Path) -> None:
     samples = read_samples(text(tmp_path), (IDS,))
     assert ids(samples) == [[0, 1, 2, 3], [4, 5, 6, 7]]
-    assert labels(samples) == [[1, 2, 3, -100], [5, 6, 7, -100]]
+    assert labels(samples) is None  # the model tells whether it predicts the next tokens
     assert samples.notes[0] == "10 tokens in windows of 4, by tokenizer.json"
-    without = read_samples(tmp_path / "text.txt", (IDS,), Reading(next_token=False))
-    assert without.labels is None
-    assert without.hash != samples.hash
+
+
+def test_without_next_tokens_every_line_is_a_sample(tmp_path: Path) -> None:
+    text(tmp_path)
+    lines = "w1 w2\n\nw3\nw4 w5 w6 w7 w8 w9\n"
+    (tmp_path / "text.txt").write_text(lines)
+    samples = read_samples(tmp_path / "text.txt", (IDS, MASK), Reading(next_token=False))
+    assert ids(samples) == [[1, 2, 0, 0], [3, 0, 0, 0], [4, 5, 6, 7]]
+    assert ids(samples, "attention_mask") == [[1, 1, 0, 0], [1, 0, 0, 0], [1] * 4]
+    assert samples.notes == (
+        "3 texts in rows of 4 tokens, by tokenizer.json",
+        "1 texts are cut to 4 tokens",
+    )
+    free = replace(IDS, shape=(None, None))
+    longest = read_samples(tmp_path / "text.txt", (free,), Reading(next_token=False))
+    assert longest.arrays["input_ids"].shape == (3, 6)
+    short = Reading(next_token=False, sequence_length=2)
+    cut = read_samples(tmp_path / "text.txt", (free,), short)
+    assert cut.arrays["input_ids"].shape == (3, 2)
+    assert "--reading length=N" in cut.notes[1]
 
 
 def test_open_lengths_come_from_reading(tmp_path: Path) -> None:
@@ -82,24 +99,40 @@ def test_companions_of_the_ids_are_filled_in(tmp_path: Path) -> None:
     assert ids(samples, "attention_mask") == [[1] * 4] * 2
     assert ids(samples, "position_ids") == [[0, 1, 2, 3]] * 2
     assert samples.arrays["position_ids"].dtype == np.int32
-    assert labels(samples) is not None
     assert set(fit_to_inputs(samples, inputs).columns) == {spec.name for spec in inputs}
     encoder = read_samples(tmp_path / "text.txt", (IDS, MASK, TYPES))
     assert ids(encoder, "token_type_ids") == [[0] * 4] * 2
-    assert labels(encoder) is None
 
 
 def test_arrays_of_ids(tmp_path: Path) -> None:
     np.save(tmp_path / "ids.npy", np.arange(12).reshape(3, 4))
     samples = read_samples(tmp_path / "ids.npy", (IDS, MASK))
-    assert labels(samples) == [[1, 2, 3, -100], [5, 6, 7, -100], [9, 10, 11, -100]]
+    assert labels(samples) is None
     assert ids(samples, "attention_mask") == [[1] * 4] * 3
     drawn = read_samples(tmp_path / "ids.npy", (IDS, MASK), Reading(subset=2))
-    assert [row[0] + 1 for row in ids(drawn)] == [row[0] for row in labels(drawn) or []]
+    assert (drawn.count, drawn.drawn_from) == (2, 3)
     np.save(tmp_path / "labels.npy", np.array([1, 0, 1]))
     given = read_samples(tmp_path / "ids.npy", (IDS, MASK))
     assert given.labels is not None
     assert given.labels.tolist() == [1, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("past", "mask", "empty"),
+    [(None, None, 0), (3, None, 3), (3, 7, 3), (None, 6, 2), (3, 4, 0)],
+)
+def test_a_mask_covers_an_empty_past(
+    tmp_path: Path, past: int | None, mask: int | None, empty: int
+) -> None:
+    np.save(tmp_path / "ids.npy", np.arange(12).reshape(3, 4))
+    caches = [InputSpec(f"past.{i}.key", "float32", (1, 2, past, 8)) for i in range(2)]
+    inputs = (IDS, replace(MASK, shape=(None, mask)), *caches)
+    samples = read_samples(tmp_path / "ids.npy", inputs)
+    assert ids(samples, "attention_mask") == [[0] * empty + [1] * 4] * 3
+    places = f", zero for {empty} places of the past" if empty else ""
+    assert f"Input 'attention_mask' is filled in with ones{places}" in samples.notes
+    fitted = fit_to_inputs(samples, inputs)
+    assert {c.shape for c in fitted.constants.values()} == {(1, 2, past or 0, 8)}
 
 
 def test_integers_for_a_model_of_floats_are_no_tokens(tmp_path: Path) -> None:
