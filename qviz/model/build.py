@@ -14,6 +14,7 @@ import torch
 from qviz.errors import QvizError, root_cause
 from qviz.model import passes
 from qviz.model.check_nodes import check_calls, check_nodes
+from qviz.model.finite import check_finite
 from qviz.model.fold_batch_norm import fold_batch_norm
 from qviz.model.infer_types import infer_types
 from qviz.model.inner_weights import lift_inner_weights
@@ -71,7 +72,7 @@ def _build(graph: ir.Model, source: Source) -> Model:
     graph, quantizers, notes = _prepare(graph)
     steps = make_steps(graph)
     constants = _constants(graph)
-    _check_finite(path, constants)
+    check_finite(path, constants)
     ranks, dtypes = _known_types(graph)
     layers, slots = find_layers(steps, constants, ranks, dtypes)
     return Model(
@@ -220,18 +221,6 @@ def _check_reads(path: Path, graph: ir.Model) -> None:
                 f"its graph reads '{value.name}', which nothing in it produces",
                 "Export the model again; onnx.checker.check_model names what is wrong",
             )
-
-
-def _check_finite(path: Path, constants: Mapping[str, torch.Tensor]) -> None:
-    for name, tensor in constants.items():
-        if tensor.is_floating_point() and tensor.numel() > 1:
-            wide = tensor if tensor.dtype.itemsize > 1 else tensor.float()
-            if not bool(torch.isfinite(wide).all()):
-                raise QvizError(
-                    path.name,
-                    f"its constant '{name}' holds NaN or infinite values, which no grid can hold",
-                    "Train or export the model again; a diverged training run leaves such weights",
-                )
 
 
 def _damaged(path: Path, error: BaseException) -> QvizError:

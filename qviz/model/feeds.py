@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -12,23 +13,34 @@ from qviz.model.model import Model, TensorInfo, Value
 
 # Random values beyond this are not worth making; real samples of that size can still be given.
 _LARGEST = 1 << 27  # values: 512 MiB of float32
+_RATED = re.compile(r"^sr$|rate", re.I)
+_RATE = 16_000  # of speech, which is what models with a sampling rate take
 _MOST_AXES = 64  # that torch and numpy take
 
 
 def synthetic_feeds(
-    model: Model, batch: int = 1, seed: int = 0, free: int = 1
+    model: Model,
+    batch: int = 1,
+    seed: int = 0,
+    free: int = 1,
+    batch_axes: Mapping[str, int] | None = None,
 ) -> dict[str, torch.Tensor]:
-    """Random inputs of the declared shapes: N(0, 1) floats, integers 0 and 1.
+    """Random inputs of the declared shapes: N(0, 1) floats, integers 0 and 1, sampling rates.
 
-    A symbolic first dimension becomes `batch`, other symbolic ones `free`. Raises QvizError when
-    an input's rank or type is unknown, or it is too large.
+    A symbolic first dimension becomes `batch`, other symbolic ones `free`; `batch_axes` name the
+    dimension of inputs whose batch is another. Raises QvizError when an input's rank or type is
+    unknown, or it is too large.
     """
     generator = torch.Generator().manual_seed(seed)
-    return {info.name: _synthetic(model, info, batch, free, generator) for info in model.inputs}
+    axes = batch_axes or {}
+    return {
+        info.name: _synthetic(model, info, axes.get(info.name, 0), batch, free, generator)
+        for info in model.inputs
+    }
 
 
 def _synthetic(
-    model: Model, info: TensorInfo, batch: int, free: int, generator: torch.Generator
+    model: Model, info: TensorInfo, along: int, batch: int, free: int, generator: torch.Generator
 ) -> torch.Tensor:
     if info.shape is None or info.dtype is None:
         raise QvizError(
@@ -37,7 +49,7 @@ def _synthetic(
             "Give samples for it",
         )
     shape = [
-        size if isinstance(size, int) else batch if axis == 0 else free
+        size if isinstance(size, int) else batch if axis == along else free
         for axis, size in enumerate(info.shape)
     ]
     if len(shape) > _MOST_AXES or math.prod(max(size, 1) for size in shape) > _LARGEST:
@@ -49,6 +61,8 @@ def _synthetic(
         )
     if info.dtype.is_floating_point:
         return torch.randn(shape, generator=generator).to(info.dtype)
+    if not shape and _RATED.search(info.name):
+        return torch.tensor(_RATE, dtype=info.dtype)
     return torch.randint(0, 2, shape, generator=generator).to(info.dtype)
 
 

@@ -16,11 +16,17 @@ class FileTensor:
     shape: tuple[int, ...]
     dtype: torch.dtype  # of what `read` returns
     read: Callable[[], torch.Tensor]
+    packed: int | None = None  # bytes in the file, where it holds codes and not values of `dtype`
 
     @property
     def elements(self) -> int:
         """How many values it has."""
         return math.prod(self.shape)
+
+    @property
+    def stored_bytes(self) -> int:
+        """How many bytes it takes in the file, before any compression of the file."""
+        return self.elements * self.dtype.itemsize if self.packed is None else self.packed
 
 
 class FileTensors(Mapping[str, torch.Tensor]):
@@ -41,6 +47,10 @@ class FileTensors(Mapping[str, torch.Tensor]):
     def __len__(self) -> int:
         """How many there are."""
         return len(self._tensors)
+
+    def stored_bytes(self, name: str) -> int:
+        """How many bytes a tensor takes in the file."""
+        return self._tensors[name].stored_bytes
 
     def declared(self, name: str) -> torch.Tensor:
         """Shape and type as a tensor without data (torch's meta device)."""

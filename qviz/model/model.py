@@ -77,3 +77,13 @@ class Model:
         if isinstance(self.constants, FileTensors):
             return self.constants.declared(name)
         return self.constants[name]
+
+    def stored_bytes(self, name: str) -> int:
+        """Bytes of a constant in its own type: of a tensor left in its file, those it takes there.
+
+        Files quantize some tensors, such as GGUF; they are read as float32.
+        """
+        if isinstance(self.constants, FileTensors):
+            return self.constants.stored_bytes(name)
+        tensor = self.constants[name]
+        return tensor.numel() * tensor.element_size()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -31,13 +31,12 @@ _ELSEWHERE = {
     ".ort": "Open the ONNX file that it was made from",
     ".xml": "Export the model to ONNX from the program it was trained in",
     ".pdmodel": "Convert it to ONNX with paddle2onnx",
-    ".ckpt": "Save model.state_dict() with safetensors, or export with torch.export",
     ".pkl": "Save model.state_dict() with safetensors; qviz never runs pickled objects",
 }
 
 
-def read_model(path: Path, inputs: Sequence[torch.Tensor] | None = None) -> Model:
-    """Read any file but a Python program; TorchScript also needs example `inputs`.
+def read_model(path: Path, inputs: Mapping[str, torch.Tensor] | None = None) -> Model:
+    """Read any file but a Python program; TorchScript also needs example `inputs`, by name.
 
     Raises:
         QvizError: a format that qviz does not read, or whatever the format's reader finds wrong.
@@ -52,7 +51,7 @@ def read_model(path: Path, inputs: Sequence[torch.Tensor] | None = None) -> Mode
     if name.endswith(SCRIPTS) and _is_script(path):
         from qviz.model.read_torchscript import read_torchscript
 
-        return read_torchscript(path, None if inputs is None else tuple(inputs))
+        return read_torchscript(path, inputs)
     if name.endswith(tuple(WEIGHT_FILES)):
         return read_weights(path)
     cure = _ELSEWHERE.get(path.suffix.lower())
@@ -79,6 +78,39 @@ def _check_file(path: Path) -> None:
         cause = f"there is no such file in {path.absolute().parent}"
         raise QvizError(path.name, cause, "Check the path")
     if path.is_dir():
-        raise QvizError(path.name, "it is a folder", f"Choose a file: {', '.join(SUFFIXES)}")
-    if path.stat().st_size == 0:
+        inside = _models_in(path)
+        cure = f"Open {inside}" if inside else f"Choose a file: {', '.join(SUFFIXES)}"
+        raise QvizError(path.resolve().name or str(path), "it is a folder", cure)
+    if path.stat().st_size == 0 and path.is_file():
         raise QvizError(path.name, "it is empty", "Copy or export it again")
+    if path.is_file():
+        _check_beginning(path)
+
+
+def _models_in(folder: Path) -> str:
+    """The likeliest model of a folder, as Hugging Face lays them out; "" without any."""
+    names = sorted(file.name for file in folder.iterdir() if file.name[0] != ".")
+    for suffix in (".onnx", ".pt2", *WEIGHT_FILES):
+        found = [name for name in names if name.lower().endswith(suffix) and suffix != ".npz"]
+        if found:
+            more = f" or one of {len(found) - 1} more" if found[1:] else ""
+            return f"{folder / found[0]}{more}"
+    return ""
+
+
+def _check_beginning(path: Path) -> None:
+    """Refuse what a download leaves in place of a model."""
+    with path.open("rb") as stream:
+        start = stream.read(512).lstrip().lower()
+    if start.startswith(b"version https://git-lfs"):
+        raise QvizError(
+            path.name,
+            "it is a pointer of Git LFS, not the file itself",
+            "Fetch the file with 'git lfs pull', or download it again",
+        )
+    if start.startswith((b"<!doctype html", b"<html")):
+        raise QvizError(
+            path.name,
+            "it is a web page, not a model",
+            "Download the file itself, not the page that shows it",
+        )

@@ -18,12 +18,14 @@ from torch.utils import _pytree as pytree
 
 from qviz.errors import QvizError, root_cause
 from qviz.model.build import Source
+from qviz.model.forward_arguments import as_fed, match_arguments
 from qviz.model.model import Model
 from qviz.model.python_file import run_file
 from qviz.model.read_torch import build_exported, quiet_torch
 from qviz.model.tensors import size_bytes, to_numpy
 
 LABELS = "labels"
+_BATCHES = "get_eval_batches"
 _HOW = "Define get_model(), which gives a module, and get_eval_batches(), which gives batches"
 
 
@@ -49,21 +51,26 @@ class _Batch:
         return pytree.tree_leaves((self.args, self.kwargs))
 
 
-def read_python(path: Path) -> PythonModel:
+def read_python(path: Path, inputs: Mapping[str, torch.Tensor] | None = None) -> PythonModel:
     """Run the file and export its module; only for a file the user has agreed to run.
 
     `get_model()` gives the module, which is put in evaluation mode; `get_eval_batches()` gives
     pairs (inputs, labels) or inputs alone: a tensor, a tuple, or a dict by forward's names. A tuple
-    of two is a pair. Raises QvizError naming the file, the line, the exception and the cure.
+    of two is a pair. Without that function example `inputs`, by name, tell the shapes and there are
+    no batches. Raises QvizError naming the file, the line, the exception and the cure.
     """
     path = Path(path)
     with run_file(path) as namespace:
         module = _module(path, _call(path, namespace, "get_model"))
-        given = list(_call(path, namespace, "get_eval_batches"))
-        batches = [_batch(path, module, number, item) for number, item in enumerate(given)]
-        if not batches:
-            raise QvizError(path.name, "get_eval_batches() gave no batches", _HOW)
-        program = _export(path, module, batches[0])
+        if inputs is not None and not callable(namespace.get(_BATCHES)):
+            batches = []
+            program = _export(path, module, _example(path, module, inputs))
+        else:
+            given = list(_call(path, namespace, _BATCHES))
+            batches = [_batch(path, module, number, item) for number, item in enumerate(given)]
+            if not batches:
+                raise QvizError(path.name, "get_eval_batches() gave no batches", _HOW)
+            program = _export(path, module, batches[0])
     model = build_exported(program, _source(path, program))
     arrays = tuple(_arrays(path, model, program, number, b) for number, b in enumerate(batches))
     return PythonModel(replace(model, notes=(*model.notes, *_notes(model))), arrays)
@@ -72,7 +79,8 @@ def read_python(path: Path) -> PythonModel:
 def _call(path: Path, namespace: Mapping[str, Any], name: str) -> Any:
     function = namespace.get(name)
     if not callable(function):
-        raise QvizError(path.name, f"it defines no function {name}()", _HOW)
+        samples = "; or open it together with samples, .npz or .npy" if name == _BATCHES else ""
+        raise QvizError(path.name, f"it defines no function {name}()", f"{_HOW}{samples}")
     return function()
 
 
@@ -104,6 +112,16 @@ def _batch(path: Path, module: torch.nn.Module, number: int, item: object) -> _B
             "labels may be None",
         ) from error
     return _Batch(bound.args, bound.kwargs, labels)
+
+
+def _example(path: Path, module: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> _Batch:
+    """Samples as the arguments of forward()."""
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.POSITIONAL_ONLY)
+    parameters = inspect.signature(module.forward).parameters.values()
+    named = [parameter for parameter in parameters if parameter.kind in kinds]
+    needed = [p.name for p in named if p.default is inspect.Parameter.empty]
+    found = match_arguments(path, [p.name for p in named], needed, inputs)
+    return _Batch(tuple(as_fed(inputs[array], module) for array in found.values()), {}, None)
 
 
 def _tensor(value: Any) -> Any:

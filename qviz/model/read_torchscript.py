@@ -6,7 +6,7 @@ import hashlib
 import re
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -16,6 +16,7 @@ import torch
 
 from qviz.errors import QvizError, root_cause
 from qviz.model.build import Source, build_model
+from qviz.model.forward_arguments import as_fed, match_arguments, quoted
 from qviz.model.model import Model
 from qviz.model.read_torch import name_nodes, quiet_torch
 from qviz.model.torch_archive import open_zip
@@ -35,11 +36,16 @@ def is_torchscript(path: Path) -> bool:
         return _is_torchscript(archive)
 
 
-def read_torchscript(path: Path, inputs: tuple[torch.Tensor, ...] | None) -> Model:
+def read_torchscript(path: Path, inputs: Mapping[str, torch.Tensor] | None) -> Model:
     """Read a TorchScript model, whose example inputs tell the shapes that it does not record.
 
+    Inputs go to the arguments of forward() by name, as written or in another case; what forward()
+    still needs takes those that are left in their order, scalars aside.
     Loading runs TorchScript, never Python; code that reaches for files is refused before.
-    Raises QvizError naming the file, the cause and the cure, also when there are no inputs.
+
+    Raises:
+        QvizError: no archive of TorchScript, no inputs, more or fewer than forward() takes, or
+            operators that ONNX has no words for.
     """
     path = Path(path)
     _check_code(path)
@@ -52,6 +58,8 @@ def read_torchscript(path: Path, inputs: tuple[torch.Tensor, ...] | None) -> Mod
     with quiet_torch():
         try:
             graph = _convert(path, inputs)
+        except QvizError:
+            raise
         except Exception as error:
             raise QvizError(
                 path.name,
@@ -94,21 +102,38 @@ def _is_torchscript(archive: zipfile.ZipFile) -> bool:
     return "constants.pkl" in below and any(name.startswith("code/") for name in below)
 
 
-def _convert(path: Path, inputs: tuple[torch.Tensor, ...]) -> ir.Model:
+def _convert(path: Path, inputs: Mapping[str, torch.Tensor]) -> ir.Model:
     """The graph by PyTorch's older exporter, the one that reads TorchScript; any batch size."""
     module = torch.jit.load(str(path), map_location="cpu").eval()
-    names = [argument.name for argument in module.forward.schema.arguments][1:][: len(inputs)]
+    _, *arguments = module.forward.schema.arguments  # the first is the module itself
+    names = [each.name for each in arguments]
+    needed = [each.name for each in arguments if not each.has_default_value()]
+    found = match_arguments(path, names, needed, inputs)
+    left_out = [each for each in arguments if each.name not in found]
+    _check_defaults(path, [each.name for each in left_out if each.default_value is None])
+    given = {name: as_fed(inputs[array], module) for name, array in found.items()}
     with TemporaryDirectory() as folder:
         file = Path(folder) / "model.onnx"
         torch.onnx.export(
             module,
-            inputs,
+            tuple(given.values()),
             file,
             dynamo=False,
-            input_names=names,
-            dynamic_axes={n: {0: "batch"} for n, t in zip(names, inputs, strict=True) if t.dim()},
+            input_names=[*given, *(each.name for each in left_out)],
+            dynamic_axes={name: {0: "batch"} for name, tensor in given.items() if tensor.dim()},
         )
         return ir.from_proto(onnx.load(file))
+
+
+def _check_defaults(path: Path, absent: Sequence[str]) -> None:
+    """PyTorch's exporter wants a value for each argument that is None by default."""
+    if absent:
+        raise QvizError(
+            path.name,
+            f"its forward() may be called without {quoted(absent)}, but PyTorch cannot turn that "
+            "call of TorchScript into ONNX operators",
+            f"Save an array for each of them, too; or {_CONVERT[0].lower()}{_CONVERT[1:]}",
+        )
 
 
 def _scope(node: ir.Node) -> str:

@@ -36,6 +36,7 @@ READERS: Mapping[str, Callable[[Path], WeightFile]] = {
     ".pt": read_state_dict,
     ".pth": read_state_dict,
     ".bin": read_state_dict,
+    ".ckpt": read_state_dict,
 }
 
 

@@ -10,6 +10,7 @@ from qviz.model.feeds import check_feeds, synthetic_feeds
 from qviz.model.model import Model, Step, Value
 from qviz.model.operators import find_operator
 from qviz.model.step_runner import StepRunner
+from qviz.model.uses import count_uses, release
 
 __all__ = ["Observer", "Runtime", "synthetic_feeds"]
 
@@ -23,12 +24,7 @@ class Runtime:
         """Prepare to run; sessions for onnxruntime's operators are built when first needed."""
         self._model = model
         self._runner = StepRunner(model.graph, model.constants)
-        self._last_use = _last_uses(model)
-
-    @property
-    def torch_ops(self) -> tuple[str, ...]:
-        """The model's operators that run in torch."""
-        return tuple(sorted({step.op for step in self._model.steps} - set(self.onnxruntime_ops)))
+        self._uses = count_uses(model.steps)
 
     @property
     def onnxruntime_ops(self) -> tuple[str, ...]:
@@ -62,6 +58,8 @@ class Runtime:
         wanted = frozenset(self._model.outputs if keep is None else keep)
         constants = {**self._model.constants, **(substitute or {})}
         values: dict[str, Value] = dict(feeds)
+        uses = self._uses.copy()
+        uses.update(wanted)
 
         def read(name: str) -> Value:
             if not name:
@@ -75,20 +73,5 @@ class Runtime:
             if observe is not None:
                 observe(step, inputs, outputs)
             del inputs, outputs
-            for name in self._last_use[step.index]:
-                if name not in wanted:
-                    values.pop(name, None)
+            release(step, uses, values)
         return {name: read(name) for name in wanted}
-
-
-def _last_uses(model: Model) -> list[list[str]]:
-    """For each step, the values nobody reads after it."""
-    last: dict[str, int] = {}
-    for step in model.steps:
-        for name in (*step.outputs, *step.inputs, *step.captures):
-            if name:
-                last[name] = step.index
-    freed: list[list[str]] = [[] for _ in model.steps]
-    for name, index in last.items():
-        freed[index].append(name)
-    return freed

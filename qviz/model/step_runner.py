@@ -52,6 +52,8 @@ class StepRunner:
         except QvizError:
             raise
         except Exception as error:
+            if step.op == "Gather":
+                _check_look_up(step, inputs)
             raise QvizError(
                 f"{step.name} ({step.op})",
                 f"it cannot run: {first_line(error)[:300].rstrip('.')}",
@@ -92,6 +94,23 @@ def _check_size(step: Step, inputs: Sequence[Value]) -> None:
             f"its result would have {elements:,} values, too many to hold",
             "Check the sizes that the model computes, or give samples of other sizes",
         )
+
+
+def _check_look_up(step: Step, inputs: Sequence[Value]) -> None:
+    """Say it where ids of tokens, or their positions, are beyond the rows of an embedding."""
+    table, indices = inputs[0], inputs[1]
+    if not isinstance(table, torch.Tensor) or not isinstance(indices, torch.Tensor):
+        return
+    rows = table.shape[int(step.attributes.get("axis", 0))] if table.dim() else 0
+    if not rows or not indices.numel() or -rows <= indices.min() <= indices.max() < rows:
+        return
+    length = indices.shape[-1] if indices.dim() else 1
+    raise QvizError(
+        f"{step.name} ({step.op})",
+        f"it looks up row {int(indices.max())} of a table of {rows:,}, for {length:,} tokens",
+        f"If the table is of positions, give at most {rows:,} tokens at once: --reading "
+        f"length={rows}, or Samples Options; if it is the vocabulary, take this model's tokenizer",
+    )
 
 
 def _tensors(values: Mapping[str, Value]) -> dict[str, torch.Tensor]:

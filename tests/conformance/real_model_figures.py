@@ -55,7 +55,7 @@ def measure(real: RealModel, path: Path, folder: Path, count: int) -> Figures:
         weight_nodes=count_weight_nodes(path),
         parameters=parameter_count(model),
         relative_error=float("nan") if parity is None else parity.max_relative,
-        torch_ops=runtime.torch_ops,
+        torch_ops=tuple(sorted({step.op for step in model.steps} - set(runtime.onnxruntime_ops))),
         onnxruntime_ops=runtime.onnxruntime_ops,
         without_histogram=tuple(
             slot.name for slot in model.slots.values() if not _counted(statistics.get(slot.group))

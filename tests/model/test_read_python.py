@@ -229,3 +229,25 @@ def test_errors_name_the_file_the_line_and_the_cure(
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
     with pytest.raises(QvizError, match="no such file"):
         read_python(tmp_path / "none.py")
+
+
+def test_samples_tell_the_shapes_where_the_file_gives_none(write: Write) -> None:
+    path = write(_LINEAR)
+    for name, dtype in (("x", torch.float64), ("X", torch.float32), ("images", torch.uint8)):
+        given = {name: torch.ones(2, 4, dtype=dtype), "y": torch.zeros(2, dtype=torch.int64)}
+        read = read_python(path, given)
+        assert read.batches == ()
+        assert [(info.name, info.dtype) for info in read.model.inputs] == [("x", torch.float32)]
+        result = Runtime(read.model).run({"x": torch.ones(3, 4)})[read.model.outputs[0]]
+        assert isinstance(result, torch.Tensor)
+        assert result.shape == (3, 3)
+    with pytest.raises(QvizError, match=r"takes 'x', and the samples have 'a', 'b'"):
+        read_python(path, {"a": torch.ones(2, 4), "b": torch.ones(2, 4)})
+    with pytest.raises(QvizError, match=r"no function get_eval_batches\(\).*samples, \.npz or"):
+        read_python(path)
+
+
+def test_batches_of_the_file_come_before_samples(write: Write) -> None:
+    path = write(f"{_LINEAR}\ndef get_eval_batches():\n    yield torch.ones(5, 4), None\n")
+    read = read_python(path, {"x": torch.ones(2, 4)})
+    assert len(read.batches) == 1

@@ -21,6 +21,7 @@ from gguf.constants import GGMLQuantizationType
 from safetensors.torch import load_file, save_file
 
 from qviz.errors import QvizError
+from qviz.model.finite import not_finite
 from qviz.model.model import Model
 from qviz.model.read_weights import read_weights
 from qviz.model.weights import content_hash, gguf_header, safetensors_file, state_tree, zip_members
@@ -252,6 +253,7 @@ def test_gguf_holds_the_values_of_the_library(tmp_path: Path) -> None:
         assert model.declared(tensor.name).shape == found.shape == given[tensor.name][0].shape
         kind = tensor.tensor_type
         assert model.stored_types[tensor.name] == kind.name
+        assert model.stored_bytes(tensor.name) == tensor.n_bytes
         plain = kind.name in ("F64", "I32")
         expected = np.array(tensor.data) if plain else gguf.dequantize(tensor.data, kind)
         whole = found.float() if kind.name in ("F16", "BF16") else found
@@ -629,6 +631,41 @@ def old_file(folder: Path) -> Path:
     tensors = {"a.weight": normal(8, 16), "b.weight": normal(8, 16, seed=1)}
     torch.save(tensors, path, _use_new_zipfile_serialization=False)
     return path
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_weights_that_are_not_finite_are_found_when_they_are_measured(
+    tmp_path: Path, bad: float
+) -> None:
+    spoilt = normal(32, 32)
+    spoilt[3, 5] = bad
+    tensors = {"a.weight": normal(32, 32), "b.weight": spoilt}
+    save_file(tensors, tmp_path / "w.safetensors")
+    write_gguf(tmp_path / "w.gguf", {name: (tensor, "F32") for name, tensor in tensors.items()})
+    arrays: dict[str, Any] = {name: tensor.numpy() for name, tensor in tensors.items()}
+    np.savez(tmp_path / "w.npz", **arrays)
+    torch.save(tensors, tmp_path / "w.pt")
+    for path in sorted(tmp_path.iterdir()):
+        model = read_weights(path)
+        found = {
+            name: measure(model.constants[name], 0, keep=partial(model.constants.__getitem__, name))
+            for name in model.constants
+        }
+        assert {name: stats.finite for name, stats in found.items()} == {
+            "a.weight": True,
+            "b.weight": False,
+        }
+        error = not_finite(path, [name for name, stats in found.items() if not stats.finite])
+        assert str(error) == (
+            f"{path.name}: its constant 'b.weight' holds NaN or infinite values, which no grid "
+            "can hold. Train or export the model again; a diverged training run leaves such "
+            "weights."
+        )
+
+
+def test_many_weights_that_are_not_finite_are_one_message() -> None:
+    error = not_finite(Path("w.gguf"), list("abcde"))
+    assert error.cause.startswith("its constants 'a', 'b', 'c' and 2 more hold NaN")
 
 
 def test_every_cut_of_a_file_is_refused(tmp_path: Path) -> None:

@@ -115,11 +115,12 @@ def clip_by_attributes(step: Step, x: Tensor) -> Tensor:
 @operator("Clip", since=11)
 def clip(_step: Step, x: Tensor, low: Tensor | None = None, high: Tensor | None = None) -> Tensor:
     """Limit to the scalars low and high; high wins when they cross."""
-    if low is not None:
-        x = torch.maximum(x, low.reshape(()))
-    if high is not None:
-        x = torch.minimum(x, high.reshape(()))
-    return x
+    if low is None and high is None:
+        return x
+    # One pass over x, where tensors as limits take two and spread each limit over all values.
+    return torch.clamp(
+        x, None if low is None else low.item(), None if high is None else high.item()
+    )
 
 
 @operator("BitShift")

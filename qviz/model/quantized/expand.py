@@ -12,6 +12,7 @@ import onnx_ir as ir
 
 from qviz.model import passes
 from qviz.model.quantized.code_moves import CODE_MOVES
+from qviz.model.quantized.fused_layers import FUSED_LAYERS
 from qviz.model.quantized.integer_products import INTEGER_PRODUCTS
 from qviz.model.quantized.packed_weights import PACKED_WEIGHTS
 from qviz.model.quantized.qlinear import QLINEAR
@@ -22,6 +23,7 @@ _REWRITES: Mapping[tuple[str, str], Rewrite] = {
     **QLINEAR,
     **INTEGER_PRODUCTS,
     **PACKED_WEIGHTS,
+    **FUSED_LAYERS,
     **CODE_MOVES,
 }
 
@@ -29,7 +31,8 @@ _REWRITES: Mapping[tuple[str, str], Rewrite] = {
 def expand_quantized(graph: ir.Model) -> tuple[ir.Model, bool]:
     """Rewrite the main graph's integer operators: QLinear…, …Integer, and n-bit weights.
 
-    Results are those of the integer kernels to float rounding, which may move a code by one.
+    Results are those of the integer kernels to float rounding, which may move a code by one; only
+    the state of an LSTM, which its kernel quantizes at every step, is float.
     """
     writer = Writer(graph)
     changed = tried = False

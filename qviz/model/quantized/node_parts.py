@@ -10,6 +10,7 @@ from torch import Tensor
 
 from qviz.model.tensors import from_onnx, onnx_dtype, widened
 
+FLOAT_STATE = "float state"  # in a node's `meta`: the file quantizes its state, which is float here
 ORT = "com.microsoft"  # onnxruntime's domain, which has 4- and 16-bit codes before opset 21
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import onnx_ir as ir
 
-from qviz.model.quantized.node_parts import is_op
+from qviz.model.quantized.node_parts import FLOAT_STATE, is_op
 from qviz.model.quantized.quantizer import Quantizer, lost_quantizer
 
 
@@ -28,6 +28,9 @@ def quantized_note(graph: ir.Model, quantizers: Mapping[str, Quantizer]) -> str:
         places = "another place runs" if elsewhere == 1 else "other places run"
         kind = "operator" if elsewhere == 1 else "operators"
         parts.append(f"{_count(elsewhere, 'quantizer')} at {places} as {kind}")
+    states = sum(FLOAT_STATE in node.meta for node in graph.graph)
+    if states:
+        parts.append(f"the state of {_count(states, 'LSTM')}, quantized in the file, is float here")
     return f"quantized file: {'; '.join(parts)}" if parts else ""
 
 

@@ -44,13 +44,20 @@ class Writer:
         self._nodes = []
 
     def put(self, result: ir.Value) -> None:
-        """Insert what was written; the result takes the place of the target's output."""
-        output = self.target.outputs[0]
+        """Insert what was written; the result takes the place of the target's output.
+
+        The other outputs of the node that gives the result take those of the target's.
+        """
         self._graph.graph.insert_before(self.target, self._nodes)
-        name = output.name
-        result.type, result.shape = result.type or output.type, result.shape or output.shape
-        output.replace_all_uses_with(result, replace_graph_outputs=True)
-        output.name, result.name = f"{name}::expanded", name
+        producer = result.producer()
+        others = () if producer is None else producer.outputs[1:]
+        for output, made in zip(self.target.outputs, (result, *others), strict=False):
+            name = output.name
+            if not name:
+                continue
+            made.type, made.shape = made.type or output.type, made.shape or output.shape
+            output.replace_all_uses_with(made, replace_graph_outputs=True)
+            output.name, made.name = f"{name}::expanded", name
         self._graph.graph.remove(self.target, safe=True)
 
     def op(

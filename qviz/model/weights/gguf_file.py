@@ -85,7 +85,7 @@ def _tensor(file: OpenedFile, entry: TensorEntry, kind: GGMLQuantizationType) ->
     if kind.name in TYPES:
         return plain_tensor(file, entry.name, shape, TYPES[kind.name], entry.offset)
     read = partial(_read_blocks, file, shape, kind, entry.offset)
-    tensor = FileTensor(shape, torch.float32, read)
+    tensor = FileTensor(shape, torch.float32, read, packed=count)
     return StoredTensor(entry.name, tensor, kind.name, Place(str(file.path), entry.offset))
 
 
