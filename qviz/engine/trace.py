@@ -9,13 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qviz.data.fit import is_memory
+from qviz.data.fit import is_memory, memory_batch_axis
 from qviz.data.samples import InputSpec, Samples
-from qviz.engine.chunks import Chunk, feeder, input_specs
-from qviz.engine.evaluate import scored_output
+from qviz.engine.chunks import Chunk, Feeder, feeder, input_specs
 from qviz.engine.execute import Executor, WorkCancelledError
+from qviz.engine.float_run import scored_output
 from qviz.engine.memo import Memo
 from qviz.engine.metrics import find_task
+from qviz.engine.metrics.outputs import choose_output
 from qviz.errors import QvizError
 from qviz.model.model import Model, Step, Value
 from qviz.model.parity import Parity, check_against_onnxruntime
@@ -25,7 +26,8 @@ from qviz.plan.macs import count_macs
 from qviz.plan.stored import stored_quantizers
 
 CHECKED_SAMPLES = 4
-FREE_SIZES = (64, 512, 16, 1)  # tried in turn for dimensions that the model leaves open
+# Tried in turn for sizes that a model leaves open.
+FREE_SIZES = (64, 512, 224, 256, 1024, 16, 1)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -86,8 +88,9 @@ def check_float(model: Model, samples: Samples | None, run: FloatRun) -> Parity:
     feeds = run.feeds if samples is None else _sample_feeds(model, samples, CHECKED_SAMPLES)
     arrays = {name: to_numpy(tensor) for name, tensor in feeds.items()}
     stored = stored_quantizers(model)
+    fed = "random inputs" if samples is None else _counted(samples)
     if not stored:
-        return check_against_onnxruntime(model, arrays)
+        return check_against_onnxruntime(model, arrays, fed=fed)
     executor = Executor(model, Memo(0))
     encodings = {
         slot.name: stored[slot.group].encoding
@@ -96,23 +99,31 @@ def check_float(model: Model, samples: Samples | None, run: FloatRun) -> Parity:
     }
     chunk = Chunk("parity", np.zeros(0, np.int64), feeds, 0)
     with torch.inference_mode():
-        ours = executor.run(chunk, encodings, executor.keys(encodings))
-    return check_against_onnxruntime(model, arrays, ours)
+        ours = executor.run(chunk, encodings, executor.program(encodings))
+    return check_against_onnxruntime(model, arrays, ours, fed)
 
 
-def check_labels(model: Model, samples: Samples) -> None:
-    """See that the samples fit the model's inputs, and the labels what it predicts.
+def _counted(samples: Samples) -> str:
+    count = min(CHECKED_SAMPLES, samples.count)
+    return f"{count} sample{'s' * (count != 1)}"
+
+
+def check_samples(model: Model, samples: Samples) -> tuple[str, ...]:
+    """See that samples fit the model's inputs, and labels what it predicts; notes for the user.
 
     Raises:
         QvizError: arrays that do not fit, a model that cannot run on them, labels out of range.
     """
-    chunk = _first_chunk(model, samples, 1)
-    if samples.labels is None:
-        return
-    with torch.inference_mode():
-        values = Runtime(model).run(chunk.feeds)
-    outputs = {name: values[name] for name in model.outputs}
-    find_task(scored_output(outputs, chunk), samples.labels, samples.name)
+    feed = feeder(model, samples, None)
+    chunk = _first_chunk(feed, 1)
+    if samples.labels is not None:
+        with torch.inference_mode():
+            values = Runtime(model).run(chunk.feeds)
+        outputs = {name: values[name] for name in model.outputs}
+        count = len(chunk.rows) + chunk.padded
+        reading = choose_output(model, outputs, count, samples.labels, samples.name)
+        find_task(scored_output(outputs, chunk, reading), samples.labels, samples.name)
+    return feed.fitted.notes
 
 
 def _runnable(
@@ -122,15 +133,44 @@ def _runnable(
     if samples is not None:
         feeds = _sample_feeds(model, samples, 1)
         return feeds, _shapes(model, feeds, cancelled)
-    some_free = any(not isinstance(n, int) for info in model.inputs for n in (info.shape or ())[1:])
-    for free in FREE_SIZES[:-1] if some_free else ():
+    axes = {s.name: memory_batch_axis(s.shape or ()) for s in input_specs(model) if is_memory(s)}
+    free = _free_inputs(model, axes)
+    sizes = FREE_SIZES if free else FREE_SIZES[-1:]
+    where = ""
+    for size in sizes:
         try:
-            tried = synthetic_feeds(model, free=free)
-            return tried, _shapes(model, tried, cancelled)
+            tried = synthetic_feeds(model, free=size, batch_axes=axes)
         except QvizError:
-            continue  # this size does not suit the model; the last one's message is the user's
-    last = synthetic_feeds(model, free=FREE_SIZES[-1])
-    return last, _shapes(model, last, cancelled)
+            if size == sizes[-1]:
+                raise
+            continue  # too large
+        try:
+            return tried, _shapes(model, tried, cancelled)
+        except QvizError as error:
+            where = error.subject
+    raise _not_run(model, free, where)
+
+
+def _free_inputs(model: Model, batch_axes: Mapping[str, int]) -> tuple[str, ...]:
+    """Inputs with a size that the model leaves open, besides the batch."""
+    return tuple(
+        info.name
+        for info in model.inputs
+        if any(
+            not isinstance(size, int) and axis != batch_axes.get(info.name, 0)
+            for axis, size in enumerate(info.shape or ())
+        )
+    )
+
+
+def _not_run(model: Model, free: tuple[str, ...], where: str) -> QvizError:
+    cause = f"it cannot run on random inputs: it stops at {where}"
+    if free:
+        names, sizes = ", ".join(f"'{name}'" for name in free), ", ".join(map(str, FREE_SIZES))
+        cause += f". Input {names} leaves a size open, and none of {sizes} suits it"
+    scalar = next((info.name for info in model.inputs if info.shape == ()), None)
+    value = "" if scalar is None else f", and give '{scalar}' its value: --input {scalar}=VALUE"
+    return QvizError(model.name, cause, f"Open samples for it{value}")
 
 
 def _shapes(
@@ -151,9 +191,8 @@ def _shapes(
 
 
 def _sample_feeds(model: Model, samples: Samples, count: int) -> Mapping[str, Tensor]:
-    return _first_chunk(model, samples, count).feeds
+    return _first_chunk(feeder(model, samples, None), count).feeds
 
 
-def _first_chunk(model: Model, samples: Samples, count: int) -> Chunk:
-    feed = feeder(model, samples, None)
-    return feed.chunk(np.arange(min(count, feed.size, samples.count), dtype=np.int64))
+def _first_chunk(feed: Feeder, count: int) -> Chunk:
+    return feed.chunk(np.arange(min(count, feed.size, feed.samples.count), dtype=np.int64))

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from qviz.engine.estimate import interval, wilson
+from qviz.data.labels import check_labels
+from qviz.engine.estimates import interval, wilson
 from qviz.engine.metrics import Metric, Task, find_metric, find_task, metrics_of, propose
 from qviz.errors import QvizError
 
@@ -98,6 +99,22 @@ def test_confusion_metrics_against_their_definitions() -> None:
         assert value(find_metric(THREE, name), logits, labels) == pytest.approx(wanted), name
 
 
+def test_means_over_classes_count_what_is_never_predicted_or_never_labelled() -> None:
+    """Of six classes 3 is labelled and never predicted, 4 predicted and never labelled."""
+    labels = torch.tensor([0, 0, 0, 1, 1, 2, 3, 3])
+    found = torch.tensor([0, 0, 1, 1, 4, 2, 0, 2])
+    logits = torch.eye(6)[found]
+    task = Task("classes", 6, probabilities=False)
+    precision = np.array([2 / 3, 1 / 2, 1 / 2, 0, 0])
+    f1 = np.array([2 * 2 / 6, 2 * 1 / 4, 2 * 1 / 3, 0, 0])
+    recall = np.array([2 / 3, 1 / 2, 1, 0])  # of those that are labelled: balanced accuracy
+    for name, wanted in (("mean precision", precision), ("F1", f1), ("mean recall", recall)):
+        metric = find_metric(task, name)
+        assert value(metric, logits, labels) == pytest.approx(wanted.mean()), name
+        influence = metric.estimate(metric.rows(logits, logits, labels))[1]
+        assert bool(influence.isfinite().all()), name
+
+
 def test_ties_are_ranked_as_the_predictions_rank_them() -> None:
     task = Task("classes", 40, probabilities=False)
     output, labels = torch.zeros(40, 40), torch.arange(40)
@@ -150,6 +167,55 @@ def test_ctc_merges_repeats_and_drops_blanks() -> None:
     output = torch.nn.functional.one_hot(paths, 4).float()
     labels = torch.tensor([[1, 1, 2], [3, 3, -1], [-1, -1, -1]])
     assert value(find_metric(task, "CTC exact match"), output, labels) == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("padding", [-1, 0])
+def test_blanks_at_the_end_of_labels_are_padding(padding: int) -> None:
+    paths = torch.tensor([[0, 2, 2, 0, 3], [1, 0, 1, 0, 0], [2, 0, 3, 0, 1]])
+    logits = torch.eye(4)[paths]
+    labels = np.array([[2, 3, padding], [1, 1, padding], [2, 1, padding]])
+    task = find_task(logits, labels, "samples")
+    assert (task.kind, task.blank) == ("sequences", 0)
+    assert ("padding" in task.note) == (padding == 0)
+    metric = find_metric(task, "CTC exact match")
+    assert value(metric, logits, torch.from_numpy(labels)) == pytest.approx(2 / 3)
+
+
+def test_labels_that_need_class_0_have_the_last_class_as_the_blank() -> None:
+    paths = torch.tensor([[3, 0, 0, 3, 1], [2, 3, 0, 2, 3]])
+    logits = torch.eye(4)[paths]
+    labels = np.array([[0, 1, 3], [2, 0, 2]])  # one row is padded with the blank
+    task = find_task(logits, labels, "samples")
+    assert task.blank == 3
+    assert task.note == "class 3 is the blank, labels of 3 at the end are padding"
+    assert value(find_metric(task, "CTC exact match"), logits, torch.from_numpy(labels)) == 1.0
+
+
+@pytest.mark.parametrize("top", [1, 255])
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+def test_masks_of_two_values_are_classes_where_there_is_one_score_per_pixel(
+    top: int, kind: type[np.generic]
+) -> None:
+    rng = np.random.default_rng(0)
+    shares, truth = rng.random((6, 1, 5, 5)), rng.random((6, 1, 5, 5)) < 0.4
+    labels = check_labels("masks", (truth * top).astype(kind), 6)
+    output = torch.from_numpy(shares)
+    task = find_task(output, labels, "masks")
+    found = shares > 0.5
+    wanted = [
+        (found & truth).sum() / (found | truth).sum(),
+        (~found & ~truth).sum() / (~found | ~truth).sum(),
+    ]
+    assert propose(task, 4).name == "mean IoU"
+    metric = find_metric(task, "mean IoU")
+    assert value(metric, output, torch.from_numpy(labels)) == pytest.approx(np.mean(wanted))
+    assert task.note == ("labels of 255 are class 1" if top == 255 else "")
+
+
+def test_pictures_are_no_masks() -> None:
+    output, wanted = torch.rand(6, 1, 5, 5), np.random.default_rng(0).random((6, 1, 5, 5))
+    assert propose(find_task(output, wanted, "pictures"), 4).name == "PSNR"
+    assert find_task(output, np.zeros((6, 1, 5, 5)), "pictures").kind == "values"  # of one value
 
 
 def test_regression_metrics_against_their_definitions() -> None:
@@ -369,7 +435,7 @@ def test_one_score_per_pixel_is_a_choice_of_two_classes(
     top = value(find_metric(task, "top-1"), logits, labels)
     assert top == pytest.approx((2 / 3 + 3 / 4) / 2)
     assert find_task(logits.sigmoid(), labels.numpy(), "samples").probabilities
-    pixels = 255 * labels.clamp(min=0).reshape(shape)
+    pixels = 100 * labels.clamp(min=0).reshape(shape)
     assert find_task(logits, pixels.numpy(), "samples").kind == "values"
 
 

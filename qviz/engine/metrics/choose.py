@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from qviz.engine.metrics import agreement, classification, regression
+from qviz.engine.metrics import (
+    accuracy,
+    agreement,
+    confusion,
+    likelihood,
+    ranking,
+    regression,
+    sequences,
+)
 from qviz.engine.metrics.metric import Metric
 from qviz.engine.metrics.task import Kind, Task
 from qviz.errors import QvizError
@@ -13,31 +21,42 @@ from qviz.errors import QvizError
 Make = Callable[[Task], Metric]
 
 _ANYWAY: tuple[Make, ...] = (agreement.output_sqnr,)
-_OF_CLASSES: tuple[Make, ...] = (agreement.agreement, agreement.logit_kl)
+_OF_CHOICES: tuple[Make, ...] = (agreement.agreement, agreement.logit_kl)
+_TOP: tuple[Make, ...] = (
+    lambda task: accuracy.top_k(task, 1),
+    lambda task: accuracy.top_k(task, 5),
+)
+_OF_CLASSES: tuple[Make, ...] = (
+    confusion.recall,
+    confusion.worst_recall,
+    confusion.precision,
+    confusion.f1,
+)
 _BY_KIND: dict[Kind, tuple[Make, ...]] = {
     "classes": (
-        lambda task: classification.top_k(task, 1),
-        lambda task: classification.top_k(task, 5),
-        classification.recall,
-        classification.worst_recall,
-        classification.precision,
-        classification.f1,
-        classification.auroc,
-        classification.calibration_error,
-        classification.cross_entropy,
+        *_TOP,
+        *_OF_CLASSES,
+        ranking.auroc,
+        likelihood.calibration_error,
+        likelihood.cross_entropy,
+    ),
+    "multilabel": (
+        ranking.mean_average_precision,
+        ranking.auroc,
+        confusion.micro_f1,
+        *_OF_CLASSES,
+        accuracy.hamming_accuracy,
+        accuracy.exact_match,
+        likelihood.cross_entropy,
     ),
     "positions": (
-        classification.mean_iou,
-        lambda task: classification.top_k(task, 1),
-        lambda task: classification.top_k(task, 5),
-        classification.recall,
-        classification.worst_recall,
-        classification.precision,
-        classification.f1,
-        classification.cross_entropy,
-        lambda task: classification.cross_entropy(task, perplexity=True),
+        confusion.mean_iou,
+        *_TOP,
+        *_OF_CLASSES,
+        likelihood.cross_entropy,
+        lambda task: likelihood.cross_entropy(task, perplexity=True),
     ),
-    "sequences": (classification.ctc_exact_match,),
+    "sequences": (sequences.ctc_exact_match,),
     "values": (
         regression.squared_error,
         regression.absolute_error,
@@ -47,9 +66,9 @@ _BY_KIND: dict[Kind, tuple[Make, ...]] = {
     "unlabelled": (),
 }
 _OF_ONE_CLASS: dict[str, Callable[[Task, int], Metric]] = {
-    "recall": classification.recall,
-    "precision": classification.precision,
-    "F1": classification.f1,
+    "recall": confusion.recall,
+    "precision": confusion.precision,
+    "F1": confusion.f1,
 }
 
 
@@ -59,8 +78,8 @@ def metrics_of(task: Task) -> tuple[Metric, ...]:
     if task.kind == "classes" and task.classes <= 5:  # top-5 of five classes is always 100 %
         found = [metric for metric in found if metric.name != "top-5"]
     if task.kind == "classes" and task.classes == 2:
-        found += [classification.at_threshold(task, positive, 0.5) for positive in (True, False)]
-    others = (*(_OF_CLASSES if task.classes else ()), *_ANYWAY)
+        found += [confusion.at_threshold(task, positive, 0.5) for positive in (True, False)]
+    others = (*(_OF_CHOICES if task.classes else ()), *_ANYWAY)
     return (*found, *(make(task) for make in others))
 
 
@@ -68,12 +87,24 @@ def propose(task: Task, dims: int) -> Metric:
     """The metric that fits best; `dims` of the output tell tokens from pixels."""
     wanted = {
         "classes": "top-1",
+        "multilabel": "mean average precision",
         "positions": "mean IoU" if dims >= 4 else "perplexity",
         "sequences": "CTC exact match",
         "values": {2: "R²", 4: "PSNR"}.get(dims, "MSE"),
         "unlabelled": "agreement with float" if task.classes else "output SQNR",
     }[task.kind]
     return next(metric for metric in metrics_of(task) if metric.name == wanted)
+
+
+def choose_metric(task: Task, dims: int, spelling: str, own: Metric | None = None) -> Metric:
+    """The metric of a name, the user's `own` among them; without a name the one that fits best.
+
+    Raises:
+        QvizError: a metric that the task does not have.
+    """
+    if own is not None and spelling == own.name:
+        return own
+    return find_metric(task, spelling) if spelling else propose(task, dims)
 
 
 def find_metric(task: Task, spelling: str) -> Metric:
@@ -85,7 +116,7 @@ def find_metric(task: Task, spelling: str) -> Metric:
     for metric in metrics_of(task):
         if metric.name.lower() == spelling.lower():
             return metric
-    if task.kind == "classes":
+    if task.kind in ("classes", "multilabel"):
         made = _of_one_class(task, spelling) or _at_threshold(task, spelling)
         if made is not None:
             return made
@@ -99,13 +130,13 @@ def find_metric(task: Task, spelling: str) -> Metric:
 def _of_one_class(task: Task, spelling: str) -> Metric | None:
     name, _, number = spelling.partition(":")
     make = next((m for known, m in _OF_ONE_CLASS.items() if known.lower() == name.lower()), None)
-    if make is None or not number.isdecimal() or int(number) >= task.classes:
+    if make is None or not number.isdecimal() or int(number) >= task.counted_classes:
         return None
     return make(task, int(number))
 
 
 def _at_threshold(task: Task, spelling: str) -> Metric | None:
     match = re.fullmatch(r"(sensitivity|specificity)@(0?\.\d+|[01](?:\.0*)?)", spelling.lower())
-    if match is None or task.classes != 2:
+    if match is None or task.kind != "classes" or task.classes != 2:
         return None
-    return classification.at_threshold(task, match[1] == "sensitivity", float(match[2]))
+    return confusion.at_threshold(task, match[1] == "sensitivity", float(match[2]))

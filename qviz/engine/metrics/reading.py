@@ -46,8 +46,8 @@ class Reading:
     certain: bool = True  # False where both axes are as long as the batch
 
 
-def find_reading(outputs: Mapping[str, object], count: int) -> Reading:
-    """The first floating-point output with an entry for each of `count` samples.
+def find_readings(outputs: Mapping[str, object], count: int) -> tuple[Reading, ...]:
+    """The floating-point outputs with an entry for each of `count` samples, one at least.
 
     Others, such as a loss, are passed over.
 
@@ -56,14 +56,17 @@ def find_reading(outputs: Mapping[str, object], count: int) -> Reading:
     """
     refused = ""
     shape: tuple[int, ...] = ()
+    found = []
     for name, value in outputs.items():
         if not isinstance(value, Tensor) or not value.is_floating_point():
             continue
         axes = [axis for axis, size in enumerate(value.shape[:2]) if size == count]
         if axes:
-            return Reading(name, axes[0], certain=len(axes) == 1)
-        if not refused:
+            found.append(Reading(name, axes[0], certain=len(axes) == 1))
+        elif not refused:
             refused, shape = name, tuple(value.shape)
+    if found:
+        return tuple(found)
     if refused:
         raise QvizError(
             f"output '{refused}'",
@@ -76,14 +79,20 @@ def find_reading(outputs: Mapping[str, object], count: int) -> Reading:
 
 
 def declared_axis(model: Model, output: str, columns: Collection[str]) -> int | None:
-    """The axis of an output that the file gives the name of the batch of the inputs `columns`."""
+    """The axis of an output that the file declares as the batch of the inputs `columns`.
+
+    It has the batch's name or, where the batch is of a fixed size, alone has that size.
+    """
     batches = {info.shape[0] for info in model.inputs if info.name in columns and info.shape}
-    names = {batch for batch in batches if isinstance(batch, str)}
     value = next((value for value in model.graph.graph.outputs if value.name == output), None)
     if value is None or value.shape is None:
         return None
-    sizes = [size if isinstance(size, int) else size.value for size in value.shape]
-    return next((axis for axis, size in enumerate(sizes[:2]) if size in names), None)
+    sizes = [size if isinstance(size, int) else size.value for size in value.shape][:2]
+    named = [axis for axis, size in enumerate(sizes) if isinstance(size, str) and size in batches]
+    fixed = [axis for axis, size in enumerate(sizes) if isinstance(size, int) and size in batches]
+    if named:
+        return named[0]
+    return fixed[0] if len(fixed) == 1 else None
 
 
 def origin(model: Model, output: str) -> Origin:
