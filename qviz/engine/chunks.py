@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from qviz.data.fit import Fitted, fit_to_inputs, is_memory
+from qviz.data.fit import Fitted, fit_to_inputs, is_memory, memory_batch_axis
 from qviz.data.parts import Indices
 from qviz.data.samples import Array, InputSpec, Samples
 from qviz.model.model import Model, TensorInfo
 
-# A chunk should take about a tenth of a second, so that numbers move and a cancel is prompt.
-CHUNK_MACS = 3_000_000_000
+# A chunk of codes should take about a tenth of a second, so that numbers move.
+CHUNK_MACS = 8_000_000_000
 SMALLEST, LARGEST = 4, 64
 
 
@@ -103,8 +103,10 @@ def feeder(model: Model, samples: Samples, macs_per_sample: int | None) -> Feede
         fixed = 1
     size = fixed
     if size is None:
-        size = LARGEST if not macs_per_sample else CHUNK_MACS // macs_per_sample
-        size = min(max(size, SMALLEST), LARGEST)
+        most = LARGEST if not macs_per_sample else CHUNK_MACS // macs_per_sample
+        size = SMALLEST
+        while 2 * size <= min(most, LARGEST):  # powers of two: fewer parts end with a ragged chunk
+            size *= 2
     dtypes = {info.name: info.dtype or torch.float32 for info in model.inputs}
     return Feeder(samples, fitted, dtypes, _batch_axes(model, fitted), fixed, size)
 
@@ -116,7 +118,7 @@ def _takes_one(model: Model, fitted: Fitted) -> bool:
         for spec in input_specs(model)
         if spec.name in fitted.constants and spec.shape is not None and is_memory(spec)
     ]
-    return any(None not in shape and shape[1 if len(shape) > 2 else 0] == 1 for shape in shapes)
+    return any(shape[memory_batch_axis(shape)] == 1 for shape in shapes if shape)
 
 
 def _batch_axes(model: Model, fitted: Fitted) -> dict[str, int]:

@@ -2,49 +2,28 @@
 
 from __future__ import annotations
 
-import hashlib
-import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Literal
 
 from torch import Tensor
 
 from qviz.engine.chunks import Chunk
+from qviz.engine.kernels import NotANumberError, onednn_works
 from qviz.engine.memo import Memo
-from qviz.model.model import Model, Step
+from qviz.engine.program import Compiler, Encodings, Program
+from qviz.engine.tasks import Ref, Task
+from qviz.model.model import Model, Value
 from qviz.model.runtime import Runtime
-from qviz.model.slots import Slot
-from qviz.quant.encoding import Encoding
+from qviz.model.slots import Layer
 
-Encodings = Mapping[str, Encoding]  # slot name -> encoding
+Keep = Literal["all", "outputs", "nothing"]
+WORTH = 0.25  # ns a byte must save: what it costs to write it to memory that is not in use yet
 
 
 class WorkCancelledError(Exception):
     """The work was cancelled between two operators."""
-
-
-def slots_by_operand(model: Model) -> dict[tuple[int, int], Slot]:
-    """(step index, operand number) -> the slot there."""
-    steps = {layer.index: layer.step for layer in model.layers if layer.step is not None}
-    return {
-        (steps[slot.layer], slot.operand): slot
-        for slot in model.slots.values()
-        if slot.layer in steps
-    }
-
-
-def count_uses(steps: Iterable[Step]) -> Counter[str]:
-    """How often these steps read or write each value."""
-    return Counter(name for step in steps for name in (*step.inputs, *step.captures, *step.outputs))
-
-
-def release(step: Step, uses: Counter[str], values: dict[str, Any]) -> None:
-    """After a step has run, drop the values that no later step uses."""
-    for name in (*step.inputs, *step.captures, *step.outputs):
-        uses[name] -= 1
-        if not uses[name]:
-            values.pop(name, None)
 
 
 def _compact(value: Tensor) -> Tensor:
@@ -54,129 +33,135 @@ def _compact(value: Tensor) -> Tensor:
 
 
 class Executor:
-    """Runs one model; keys are those of content-addressed activations."""
+    """Runs programs of one model, chunk by chunk."""
 
-    def __init__(self, model: Model, memo: Memo) -> None:
-        """Prepare the runtime and choose which values are worth storing."""
+    def __init__(
+        self, model: Model, memo: Memo, *, integers: bool = True, native: bool | None = None
+    ) -> None:
+        """Layers of integers run on codes: on 8-bit instructions if `native`, where they work.
+
+        Without `integers` every layer runs on quantized floating-point numbers.
+        """
         self.model = model
         self.memo = memo
         self.runtime = Runtime(model)
         self.steps_run = 0  # how many operators really ran, over all calls
-        self._operands = slots_by_operand(model)
-        self._producer = {name: step for step in model.steps for name in step.outputs if name}
-        self._kept = self._worth_keeping()
+        self._integers = integers
+        native = onednn_works() if native is None else native
+        self._compiler = Compiler(model, self.runtime, memo, native=native)
 
-    def _worth_keeping(self) -> frozenset[str]:
-        """What a later edit restarts from: inputs of layers, operands of joins, the outputs."""
-        kept = set(self.model.outputs)
-        kept.update(slot.value for slot in self.model.slots.values() if slot.role == "input")
-        for step in self.model.steps:
-            dynamic = [name for name in step.inputs if name in self._producer]
-            if len(dynamic) > 1:
-                kept.update(dynamic)
-        return frozenset(kept)
-
-    def keys(self, encodings: Encodings) -> dict[str, str]:
-        """Value name -> content key under these encodings, the chunk left out."""
-        keys = {info.name: f"input:{info.name}" for info in self.model.inputs}
-        for name in self.model.constants:
-            keys[name] = f"constant:{self.model.hash}:{name}"
-        for step in self.model.steps:
-            digest = hashlib.blake2b(step.key.encode(), digest_size=16)
-            for position, name in enumerate((*step.inputs, *step.captures)):
-                digest.update(keys.get(name, name).encode() + b"|")
-                slot = self._operands.get((step.index, position))
-                if slot is not None and slot.name in encodings:
-                    digest.update(encodings[slot.name].key)
-            for position, name in enumerate(step.outputs):
-                keys[name] = f"{digest.hexdigest()}:{position}"
-        return keys
+    def program(self, encodings: Encodings) -> Program:
+        """What `run` needs to run the model under encodings."""
+        return self._compiler.compile(encodings, integers=self._integers)
 
     def run(
         self,
         chunk: Chunk,
         encodings: Encodings,
-        keys: Mapping[str, str],
+        program: Program,
         cancelled: Callable[[], bool] = lambda: False,
-    ) -> dict[str, Any]:
-        """The model's outputs on one chunk, by name; `keys` come from `keys(encodings)`.
+        *,
+        keep: Keep = "all",
+    ) -> dict[str, Value]:
+        """The model's outputs on one chunk, by name; `program` comes from `program(encodings)`.
+
+        `keep` says which values go to the memo; all are read from it.
 
         Raises:
             WorkCancelledError: `cancelled()` turned true between two operators.
         """
-        values: dict[str, Any] = dict(chunk.feeds)
-        needed = self._needed(chunk, keys, values)
-        uses = count_uses(needed)
-        uses.update(self.model.outputs)
-        started = time.perf_counter()
-        for step in needed:
+        outputs = program.outputs
+        try:
+            found = self._run(chunk, program, outputs, cancelled, keep)
+        except NotANumberError:
+            program = self._compiler.compile(encodings, integers=False)
+            found = self._run(chunk, program, outputs, cancelled, keep)
+        return {ref[0]: value for ref, value in found.items()}
+
+    def prefetch(
+        self,
+        chunk: Chunk,
+        program: Program,
+        layer: Layer,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Have what a layer reads in the memo, so that an edit of it restarts there.
+
+        Raises:
+            WorkCancelledError: `cancelled()` turned true between two operators.
+        """
+        wanted = program.read_by(layer)
+        self.memo.pin("layer", [program.keys[ref] for ref in wanted])
+        with suppress(NotANumberError):
+            self._run(chunk, program, wanted, cancelled, "all")
+
+    def _run(
+        self,
+        chunk: Chunk,
+        program: Program,
+        wanted: Sequence[Ref],
+        cancelled: Callable[[], bool],
+        keep: Keep,
+    ) -> dict[Ref, Value]:
+        kept = {"all": program.kept, "outputs": frozenset(wanted), "nothing": frozenset()}[keep]
+        values: dict[Ref, Value] = {(name, b""): feed for name, feed in chunk.feeds.items()}
+        needed = self._needed(chunk, program, wanted, values)
+        uses = Counter(ref for task in needed for ref in (*task.reads, *task.writes))
+        uses.update(wanted)
+        work: dict[Ref, float] = {}  # what recomputing a value costs, from what is kept, in ns
+        for task in needed:
             if cancelled():
                 raise WorkCancelledError
-            self._run_step(step, chunk, encodings, keys, values, started)
-            release(step, uses, values)
-        return {name: self._value(name, values) for name in self.model.outputs}
+            self._run_task(task, chunk, program, values, work, kept)
+            for ref in (*task.reads, *task.writes):
+                uses[ref] -= 1
+                if not uses[ref]:
+                    values.pop(ref, None)
+        return {ref: self._value(ref, values) for ref in wanted}
 
-    def _needed(self, chunk: Chunk, keys: Mapping[str, str], values: dict[str, Any]) -> list[Step]:
-        """Walk back from the outputs, stopping where the memo has the value; in run order."""
+    def _needed(
+        self, chunk: Chunk, program: Program, wanted: Sequence[Ref], values: dict[Ref, Value]
+    ) -> list[Task]:
+        """Walk back from what is wanted to where the memo has the values; in run order."""
         needed: set[int] = set()
-        pending = list(self.model.outputs)
+        pending = list(wanted)
         while pending:
-            name = pending.pop()
-            step = self._producer.get(name)
-            if step is None or step.index in needed or name in values:
+            ref = pending.pop()
+            at = program.writer.get(ref)
+            if at is None or at in needed or ref in values:
                 continue
-            stored = self.memo.get((keys[name], chunk.id)) if name in self._kept else None
+            stored = self.memo.get((program.keys[ref], chunk.id)) if ref in program.kept else None
             if stored is not None:
-                values[name] = stored
+                values[ref] = stored
                 continue
-            needed.add(step.index)
-            pending.extend(n for n in (*step.inputs, *step.captures) if n in self._producer)
-        return [step for step in self.model.steps if step.index in needed]
+            needed.add(at)
+            pending.extend(program.tasks[at].reads)
+        return [program.tasks[at] for at in sorted(needed)]
 
-    def _run_step(
+    def _run_task(
         self,
-        step: Step,
+        task: Task,
         chunk: Chunk,
-        encodings: Encodings,
-        keys: Mapping[str, str],
-        values: dict[str, Any],
-        started: float,
+        program: Program,
+        values: dict[Ref, Value],
+        work: dict[Ref, float],
+        kept: frozenset[Ref],
     ) -> None:
-        operands = [
-            self._operand(step, position, name, encodings, values)
-            for position, name in enumerate((*step.inputs, *step.captures))
-        ]
-        outputs = self.runtime.run_step(step, operands)
-        self.steps_run += 1
-        for name, value in zip(step.outputs, outputs, strict=False):
-            if not name:
+        outputs = task.run([self._value(ref, values) for ref in task.reads])
+        self.steps_run += len(task.steps)
+        cost = task.cost_ns(outputs) + sum(work.get(ref, 0.0) for ref in task.reads)
+        for ref, value in zip(task.writes, outputs, strict=False):
+            if not ref[0]:
                 continue
-            values[name] = value
-            if name in self._kept and isinstance(value, Tensor):
-                seconds = time.perf_counter() - started
-                self.memo.put((keys[name], chunk.id), _compact(value), seconds)
+            values[ref] = value
+            work[ref] = cost
+            if ref not in kept or not isinstance(value, Tensor):
+                continue
+            if cost >= WORTH * value.nbytes or self.memo.is_pinned(program.keys[ref]):
+                self.memo.put((program.keys[ref], chunk.id), _compact(value), cost * 1e-9)
+                work[ref] = 0.0
 
-    def _operand(
-        self,
-        step: Step,
-        position: int,
-        name: str,
-        encodings: Encodings,
-        values: Mapping[str, Any],
-    ) -> Any:
-        value: Any = self._value(name, values) if name else None
-        slot = self._operands.get((step.index, position))
-        encoding = None if slot is None else encodings.get(slot.name)
-        if encoding is None or slot is None:
-            return value
-        if slot.role == "input":
-            return encoding.apply(value)
-        key = ("weight", self.model.hash, slot.value, encoding.key)
-        stored = self.memo.get(key)
-        if stored is None:
-            stored = encoding.apply(value)
-            self.memo.put(key, stored, 1.0)  # small and asked for by every chunk: kept first
-        return stored
-
-    def _value(self, name: str, values: Mapping[str, Any]) -> Any:
-        return values[name] if name in values else self.model.constants[name]
+    def _value(self, ref: Ref, values: Mapping[Ref, Value]) -> Value:
+        if ref in values:
+            return values[ref]
+        return self.model.constants[ref[0]] if ref[0] else None

@@ -11,16 +11,12 @@ from torch import Tensor
 
 from qviz.data.parts import Indices
 from qviz.engine.chunks import Chunk, Feeder
-from qviz.engine.execute import (
-    Encodings,
-    WorkCancelledError,
-    count_uses,
-    release,
-    slots_by_operand,
-)
+from qviz.engine.execute import WorkCancelledError
 from qviz.engine.metrics import sqnr_db
+from qviz.engine.program import Encodings, slots_by_operand
 from qviz.model.model import Model, Step, Value
 from qviz.model.runtime import Runtime
+from qviz.model.uses import count_uses, release
 
 _SLAB = 1 << 17  # values that are widened to float64 at a time
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable
 from dataclasses import dataclass
 
+import psutil
 from torch import Tensor
 
-DEFAULT_BUDGET = 2 << 30
+
+def free_share() -> int:
+    """The default budget: a quarter of the memory that is free now, in bytes."""
+    return int(psutil.virtual_memory().available) // 4
 
 
 @dataclass(slots=True)
@@ -22,20 +26,30 @@ class _Entry:
 class Memo:
     """A store with a byte budget that keeps what saves most time per byte, newest plans first."""
 
-    def __init__(self, budget: int = DEFAULT_BUDGET) -> None:
-        """`budget` in bytes; 0 stores nothing and changes no result."""
-        self.budget = budget
+    def __init__(self, budget: int | None = None) -> None:
+        """`budget` in bytes, `free_share()` by default; 0 stores nothing and changes no result."""
+        self.budget = free_share() if budget is None else budget
         self.used = 0
         self.hits = 0
         self.misses = 0
         self._entries: dict[Hashable, _Entry] = {}
         self._generation = 0
+        self._pinned: dict[str, frozenset[str]] = {}
         self._lock = threading.Lock()
 
     def next_generation(self) -> None:
         """A new plan is about to be evaluated; what it does not ask for becomes old."""
         with self._lock:
             self._generation += 1
+
+    def pin(self, why: str, contents: Collection[str]) -> None:
+        """Keep values of these content keys before all others; replaces what `why` kept so far."""
+        with self._lock:
+            self._pinned[why] = frozenset(contents)
+
+    def is_pinned(self, content: str) -> bool:
+        """Whether values of this content are kept before all others."""
+        return any(content in contents for contents in self._pinned.values())
 
     def get(self, key: Hashable) -> Tensor | None:
         """The stored value, or None."""
@@ -63,6 +77,12 @@ class Memo:
             if self.used > self.budget:
                 self._evict()
 
+    def discard(self, chunk: str) -> None:
+        """Forget every value of one chunk."""
+        with self._lock:
+            for key in [k for k in self._entries if isinstance(k, tuple) and k[1:] == (chunk,)]:
+                self.used -= self._entries.pop(key).bytes
+
     def clear(self) -> None:
         """Forget everything."""
         with self._lock:
@@ -72,9 +92,10 @@ class Memo:
     def _evict(self) -> None:
         """Drop the least worthy entries until a tenth of the budget is free."""
 
-        def worth(key: Hashable) -> tuple[int, float]:
+        def worth(key: Hashable) -> tuple[bool, int, float]:
             entry = self._entries[key]
-            return entry.generation, entry.seconds / max(entry.bytes, 1)
+            pinned = isinstance(key, tuple) and self.is_pinned(key[0])
+            return pinned, entry.generation, entry.seconds / max(entry.bytes, 1)
 
         for key in sorted(self._entries, key=worth):
             if self.used <= self.budget * 0.9:

@@ -1,0 +1,118 @@
+"""Tasks: what runs as one — a step, a layer with what follows it, or the making of codes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from qviz.engine.chains import Clip
+from qviz.engine.kernels import Bytes, Kernel
+from qviz.engine.memo import Memo
+from qviz.model.model import Step, Value
+from qviz.model.runtime import Runtime
+from qviz.model.slots import Slot
+from qviz.quant.encoding import Encoding
+
+Ref = tuple[str, bytes]  # a value's name, and the key of the codes it is held as; b"" as it is
+Run = Callable[[Sequence[Value]], tuple[Value, ...]]
+
+
+# Measured on two cores with AVX-512 VNNI: what is worth keeping depends on the order of magnitude.
+CALL_NS = 30_000.0
+CODE_NS = 0.5  # making one code
+VALUE_NS = 0.25  # reading and writing one value
+INTEGER_NS, FLOAT_NS = 0.005, 0.025  # one multiply-accumulate
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Task:
+    """Steps that run as one; none where a value is made into codes."""
+
+    steps: tuple[Step, ...]
+    reads: tuple[Ref, ...]
+    writes: tuple[Ref, ...]
+    run: Run
+    value_ns: float  # about what one value of the output costs
+
+    def cost_ns(self, outputs: Sequence[Value]) -> float:
+        """About what making these outputs costs; the same on every run."""
+        values = sum(value.numel() for value in outputs if isinstance(value, Tensor))
+        return CALL_NS + values * self.value_ns
+
+
+def making_codes(form: Bytes) -> Run:
+    """Turn numbers into codes."""
+
+    def run(values: Sequence[Value]) -> tuple[Value, ...]:
+        return (form.quantize(_tensor(values[0])),)
+
+    return run
+
+
+def on_codes(layer: Kernel, clips: Sequence[Clip | None], given: Bytes | None) -> Run:
+    """Run a kernel on codes; the values after them are what is added, in order."""
+    first = clips[0] if clips else None
+    rest = clips if first is None else clips[1:]
+
+    def run(values: Sequence[Value]) -> tuple[Value, ...]:
+        out = layer.run(_tensor(values[0]), first, given)
+        return (_in_place(out, rest, values[1:]),)
+
+    return run
+
+
+def on_numbers(
+    operands: Mapping[int, tuple[Slot, Encoding]],
+    runtime: Runtime,
+    memo: Memo,
+    step: Step,
+    clips: Sequence[Clip | None] = (),
+) -> Run:
+    """Run a step on quantized numbers; the values after its own are what is added, in order."""
+    count = len(step.inputs) + len(step.captures)
+
+    def quantized(position: int, value: Value) -> Value:
+        if position not in operands or not isinstance(value, Tensor):
+            return value
+        slot, encoding = operands[position]
+        if slot.role == "input":
+            return encoding.apply(value)
+        key = ("weight", slot.value, encoding.key)
+        stored = memo.get(key)
+        if stored is None:
+            stored = encoding.apply(value)
+            memo.put(key, stored, 1.0)  # small and asked for by every chunk: kept first
+        return stored
+
+    def run(values: Sequence[Value]) -> tuple[Value, ...]:
+        given = [quantized(position, value) for position, value in enumerate(values[:count])]
+        outputs = runtime.run_step(step, given)
+        if not clips or not isinstance(outputs[0], Tensor):
+            return outputs
+        return (_in_place(outputs[0], clips, values[count:]),)
+
+    return run
+
+
+def _in_place(out: Tensor, clips: Sequence[Clip | None], others: Sequence[Value]) -> Tensor:
+    """Limit (a Clip) or add to (None: the next of the others) an output that nobody else has."""
+    waiting = iter(others)
+    for clip in clips:
+        if clip is not None:
+            # Of integers there is no chain with a Clip.
+            floats = out.is_floating_point()
+            out = out.clamp_(clip.low, clip.high) if floats else torch.relu_(out)
+            continue
+        other = _tensor(next(waiting))
+        same = torch.broadcast_shapes(out.shape, other.shape) == out.shape
+        out = out.add_(other) if same and other.dtype == out.dtype else out + other
+    return out
+
+
+def _tensor(value: Value) -> Tensor:
+    if not isinstance(value, Tensor):
+        raise TypeError("a layer takes tensors")
+    return value
