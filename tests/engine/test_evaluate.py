@@ -17,7 +17,7 @@ from onnx import helper
 import qviz
 from qviz.data.read_npz import read_npz
 from qviz.engine.chunks import feeder
-from qviz.engine.estimate import wilson
+from qviz.engine.estimates import wilson
 from qviz.engine.evaluate import Evaluation, evaluate
 from qviz.engine.execute import Executor
 from qviz.engine.memo import Memo

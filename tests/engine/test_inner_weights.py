@@ -99,8 +99,8 @@ def quantized(model: Model, feeds: dict[str, Any], spelling: str) -> tuple[Float
     executor = Executor(model, Memo(1 << 20))
     given = {name: torch.from_numpy(np.asarray(array)) for name, array in feeds.items()}
     chunk = Chunk("one", np.arange(2), given, 0)
-    found = executor.run(chunk, encodings, executor.keys(encodings))["y"]
-    return found.numpy(), list(encodings.values())
+    found = executor.run(chunk, encodings, executor.program(encodings))["y"]
+    return np.asarray(found), list(encodings.values())
 
 
 def theirs(proto: onnx.ModelProto, feeds: dict[str, Any]) -> Floats:

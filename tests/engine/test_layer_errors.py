@@ -206,7 +206,7 @@ def test_the_last_layer_has_the_error_that_an_evaluation_measures(
     model, _, feed = opened(path, tmp_path / "x.npz")
     encodings = weight_encodings(model, "int4:channel") | input_encodings(model, "int8:tensor")
     rows = rows_up_to(30)
-    *_, evaluation = evaluate(Executor(model, Memo()), feed, encodings, rows, "all")
+    *_, evaluation = evaluate(Executor(model, Memo(), integers=False), feed, encodings, rows, "all")
     error = last_errors(model, feed, rows, encodings).layers[-1].accumulated
     assert error is not None
     assert evaluation.metric == "output SQNR"
