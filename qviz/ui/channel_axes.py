@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pyqtgraph as pg
+from PySide6.QtWidgets import QGraphicsSceneResizeEvent
 
 from qviz.ui.channel_figures import Indices
 from qviz.ui.palette import Palette
@@ -14,12 +17,21 @@ BOTTOM_HEIGHT = 22
 TITLE_HEIGHT = 16  # more, with a title
 
 
+_placed: Callable[[pg.AxisItem, object], None] = pg.AxisItem.resizeEvent
+
+
 class SideAxis(ValueAxis):
     """Values to the left of the plot."""
 
     def __init__(self) -> None:
         """A left axis."""
         pg.AxisItem.__init__(self, "left")
+
+    def resizeEvent(self, event: QGraphicsSceneResizeEvent | None = None) -> None:
+        """A title longer than the axis is left out; the menu above a plot says the same."""
+        _placed(self, event)
+        if self.label is not None and self.labelText:  # there is none once the plot is closed
+            self.label.setVisible(self.label.boundingRect().width() <= self.size().height())
 
     def tickValues(self, low: float, high: float, size: float) -> Ticks:
         """At most about one tick every 28 pixels."""
@@ -61,6 +73,7 @@ def dress_axis(axis: pg.AxisItem, palette: Palette, title: str) -> None:
     if axis.orientation == "left":
         axis.setStyle(autoExpandTextSpace=False, tickTextWidth=34)
         axis.setWidth(SIDE_WIDTH)
+        axis.resizeEvent(None)
         axis.setGrid(28)
     else:
         axis.setHeight(BOTTOM_HEIGHT + (TITLE_HEIGHT if title else 0))

@@ -190,14 +190,14 @@ def summary(view: ChannelsView) -> str:
     if count == 0:
         return ""
     alive, gone = ~dead(view), int(dead(view).sum())
-    parts = [f"{text.count(count)} channels"]
+    parts = [text.counted(count, "channel")]
     if gone:
         parts.append(f"{text.count(gone)} dead")
     if gone < count:
         parts += _range_parts(spans(view)[alive])
     outliers = int(view.outliers.sum())
     if outliers:
-        parts.append(f"{text.count(outliers)} outlier{'s' if outliers > 1 else ''}")
+        parts.append(text.counted(outliers, "outlier"))
     if view.sqnr_db.size:
         parts.append(_worst_part(np.where(alive, view.sqnr_db, math.nan)))
     if view.error_source:

@@ -18,10 +18,9 @@ from qviz.ui.channel_legend import ChannelLegend
 from qviz.ui.channels_plot import ChannelsPlot
 from qviz.ui.distribution_view import NO_SLOT
 from qviz.ui.fonts import ui_font
-from qviz.ui.icons import icon
 from qviz.ui.inspector import role_choices
 from qviz.ui.palette import Palette
-from qviz.ui.parts import Card, Chip, label
+from qviz.ui.parts import Card, Chip, Notice, label
 from qviz.ui.segmented import Segmented
 
 HINT = "Point at a channel to read it; a click or Enter opens its histogram."
@@ -62,8 +61,7 @@ class ChannelsPane(Card):
         self.summary = label("", 12, tone="soft")
         self.readout = label("", 12, tone="soft")
         self.plot = ChannelsPlot()
-        self._notice_icon = label()
-        self._notice = label("", 13, tone="faint")
+        self._notice = Notice()
         self._assemble()
         self.roles.picked.connect(self.role_picked)
         self.slots.activated.connect(self._pick_slot)
@@ -91,7 +89,7 @@ class ChannelsPane(Card):
         column.addWidget(self.readout)
         self._stack = QStackedLayout()
         self._stack.addWidget(page)
-        self._stack.addWidget(self._empty_page())
+        self._stack.addWidget(self._notice)
         self.body.addLayout(self._stack)
 
     def _plots(self) -> QVBoxLayout:
@@ -109,26 +107,12 @@ class ChannelsPane(Card):
         top.addWidget(self.plot, 1)
         return top
 
-    def _empty_page(self) -> QWidget:
-        page = QWidget()
-        column = QVBoxLayout(page)
-        column.setContentsMargins(24, 8, 24, 16)
-        column.setSpacing(8)
-        column.addStretch(1)
-        for line in (self._notice_icon, self._notice):
-            line.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-            column.addWidget(line)
-        self._notice.setWordWrap(True)
-        column.addStretch(1)
-        return page
-
     def set_palette(self, palette: Palette) -> None:
         """Take the theme's colors."""
         self.plot.set_palette(palette)
         for legend in (self.legend, self.error_legend):
             legend.set_palette(palette)
-        drawn = icon("chart-bar", palette, palette.line_strong)
-        self._notice_icon.setPixmap(drawn.pixmap(36, 36))
+        self._notice.set_palette(palette)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """The readout keeps the lines it may need, so that the plots do not jump."""

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from qviz.ui.parts import label, set_look
+from qviz.ui.fonts import ui_font
+from qviz.ui.parts import Wordings, label, set_look
 
 VALUE_PIXELS = 26
 UNIT_PIXELS = 14
+GAP = 4
+MARK = 18  # pixels, of the arrow before a value
 CAPTION_HEIGHT = 20
+NUMBER_HEIGHT = 32  # of the largest digits, so that smaller ones move nothing
 MINIMUM_WIDTH = 84  # so that a changing number does not push its neighbors around
 
 
@@ -22,9 +27,10 @@ class BigNumber(QWidget):
         self.value = label("", VALUE_PIXELS, "semibold")
         self.unit = label("", UNIT_PIXELS, "medium", tone="faint")
         self.unit.setContentsMargins(0, 0, 0, 3)
+        self.setFixedHeight(NUMBER_HEIGHT)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(4)
+        row.setSpacing(GAP)
         row.addWidget(self.value, 0, Qt.AlignmentFlag.AlignBottom)
         row.addWidget(self.unit, 0, Qt.AlignmentFlag.AlignBottom)
 
@@ -34,6 +40,16 @@ class BigNumber(QWidget):
         self.unit.setText(unit)
         self.unit.setVisible(bool(unit))
         set_look(self.value, "tone", tone)
+
+    def set_digits(self, pixels: int) -> None:
+        """How high the digits are; the unit follows."""
+        self.value.setFont(ui_font(pixels, "semibold"))
+
+    def width_at(self, pixels: int) -> int:
+        """What value and unit need with digits of a height."""
+        value = QFontMetrics(ui_font(pixels, "semibold")).horizontalAdvance(self.value.text())
+        unit = QFontMetrics(self.unit.font()).horizontalAdvance(self.unit.text())
+        return value + (GAP + unit if unit else 0) + 2  # what antialiasing may add
 
 
 class Figure(QWidget):
@@ -48,10 +64,10 @@ class Figure(QWidget):
         self.icon = QLabel()
         self.icon.hide()
         self.number = BigNumber()
-        self.note = label("", 12, tone="soft")
+        self.note = Wordings(12, tone="soft")
         row = QHBoxLayout()
         row.setContentsMargins(0, 0, 0, 0)
-        row.setSpacing(4)
+        row.setSpacing(GAP)
         row.addWidget(self.icon)
         row.addWidget(self.number)
         row.addStretch(1)
@@ -63,8 +79,19 @@ class Figure(QWidget):
         column.addWidget(self.note)
         column.addStretch(1)
 
-    def show_figure(self, value: str, unit: str = "", note: str = "", tone: str = "") -> None:
-        """The value, its unit, and what it means."""
+    def show_figure(self, value: str, unit: str = "", tone: str = "", *notes: str) -> None:
+        """The value, its unit, and what it means, in fewer and fewer words."""
         self.number.show_number(value, unit, tone)
-        self.note.setText(note)
-        self.setAccessibleName(f"{self.caption.text()}: {value} {unit} {note}")
+        self.note.show_wordings(notes)
+        self.note.setToolTip("")  # the figure's own says more
+        self.setAccessibleName(f"{self.caption.text()}: {value} {unit} {self.note.text()}")
+
+    def set_digits(self, pixels: int) -> None:
+        """How high the digits are; the figure is never narrower than its number."""
+        self.number.set_digits(pixels)
+        self.setMinimumWidth(self.width_at(pixels))
+
+    def width_at(self, pixels: int) -> int:
+        """The least width with digits of a height."""
+        mark = 0 if self.icon.isHidden() else MARK + GAP
+        return max(MINIMUM_WIDTH, mark + self.number.width_at(pixels))

@@ -12,9 +12,8 @@ from qviz.app.views import DistributionView, Role
 from qviz.ui import number_format as text
 from qviz.ui.fonts import ui_font
 from qviz.ui.histogram_plot import HistogramPlot
-from qviz.ui.icons import icon
 from qviz.ui.palette import Palette
-from qviz.ui.parts import Chip, ElidedLabel, label
+from qviz.ui.parts import Chip, ElidedLabel, Notice, label
 from qviz.ui.widths_strip import WidthsStrip
 
 TITLES: dict[Role, str] = {"weight": "Weights", "input": "Inputs"}
@@ -45,14 +44,10 @@ class HistogramPanel(QWidget):
         self.channel = _spin_box("Channel", self.channel_picked)
         self.block = _spin_box("Block", self.block_picked)
         self.widths = WidthsStrip()
-        self._notice_icon = label()
-        self._notice_icon.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        self._notice = label("", 13, tone="faint")
-        self._notice.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        self._notice.setWordWrap(True)
+        self._notice = Notice()
         self._stack = QStackedLayout()
         self._stack.addWidget(self.plot)
-        self._stack.addWidget(self._empty_page())
+        self._stack.addWidget(self._notice)
         outer = QVBoxLayout(self)
         outer.setContentsMargins(14, 4, 8, 1)
         outer.setSpacing(2)
@@ -81,23 +76,11 @@ class HistogramPanel(QWidget):
             row.addWidget(chooser)
         return row
 
-    def _empty_page(self) -> QWidget:
-        page = QWidget()
-        column = QVBoxLayout(page)
-        column.setContentsMargins(24, 8, 24, 16)
-        column.setSpacing(8)
-        column.addStretch(1)
-        column.addWidget(self._notice_icon)
-        column.addWidget(self._notice)
-        column.addStretch(1)
-        return page
-
     def set_palette(self, palette: Palette) -> None:
         """Take the theme's colors."""
         self.plot.set_palette(palette)
         self.widths.set_palette(palette)
-        drawn = icon("chart-bar", palette, palette.line_strong)
-        self._notice_icon.setPixmap(drawn.pixmap(36, 36))
+        self._notice.set_palette(palette)
 
     def show_nothing(self, notice: str) -> None:
         """No slot: say why."""
@@ -206,7 +189,7 @@ def figures(view: DistributionView) -> str:
         return ""
     if view.quantized_counts is None:
         state = "kept in float" if view.scheme == "float" else "measuring…"
-        return f"{text.short_count(view.values)} values · {state}"
+        return f"{text.short_count(view.values)} {text.word(view.values, 'value')} · {state}"
     parts = [
         text.decibels(view.sqnr_db, unit=True),
         f"{text.share(view.clipped)} clipped",
@@ -214,9 +197,9 @@ def figures(view: DistributionView) -> str:
     if view.synthetic:
         parts.insert(0, "synthetic inputs")
     if view.sampled:
-        parts.append(f"on a sample of {text.count(view.sampled)} values")
+        parts.append(f"on a sample of {text.counted(view.sampled, 'value')}")
     if view.levels.size:
-        parts.append(f"{text.count(view.levels.size)} levels")
+        parts.append(text.counted(view.levels.size, "level"))
     if view.scale is not None:
         word = "scale" if view.block is None else "block scale"
         parts.append(f"{word} {text.significant(view.scale, 3)}")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from qviz.app.session import Session
 from qviz.app.views import Choice, Role, SchemeForm
@@ -15,7 +15,7 @@ from qviz.ui.fact_list import FactList
 from qviz.ui.fonts import ui_font
 from qviz.ui.icons import icon
 from qviz.ui.palette import Palette
-from qviz.ui.parts import Card, Chip, ElidedLabel, label
+from qviz.ui.parts import Card, Chip, ElidedLabel, label, scrolling
 from qviz.ui.scheme_fields import SchemeFields
 from qviz.ui.segmented import Segmented
 
@@ -52,6 +52,7 @@ class Inspector(Card):
         self.header.addStretch(1)
         self.header.addWidget(self.roles)
         self.name = ElidedLabel(13, "semibold")
+        self.name.mode = Qt.TextElideMode.ElideLeft  # slots begin alike and differ at the end
         self.scheme = Chip()
         self.empty = label("Select layers to see and change their schemes.", 13, tone="faint")
         self.empty.setWordWrap(True)
@@ -71,7 +72,6 @@ class Inspector(Card):
         line.setFixedHeight(1)
         self.body.addWidget(line)
         content = QWidget()
-        content.setObjectName("scrolled")
         column = QVBoxLayout(content)
         column.setContentsMargins(14, 12, 10, 14)
         column.setSpacing(10)
@@ -87,13 +87,7 @@ class Inspector(Card):
         column.addSpacing(2)
         column.addWidget(self.facts)
         column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        scroll.setWidget(content)
-        self.body.addWidget(scroll)
+        self.body.addWidget(scrolling(content))
 
     def set_palette(self, palette: Palette) -> None:
         """Take the theme's colors."""

@@ -28,12 +28,15 @@ from PySide6.QtWidgets import (
 
 from qviz.app.views import Cell, LayerRow, Role
 from qviz.ui.fonts import ui_font
-from qviz.ui.layer_model import SCHEME_COLUMNS, SQNR_COLUMNS, Column, LayerModel, cell_of
+from qviz.ui.layer_columns import SCHEME_COLUMNS, SQNR_COLUMNS, Column, cell_of
+from qviz.ui.layer_model import LayerModel
 from qviz.ui.palette import LIGHT, Palette, error_color
 from qviz.ui.parts import set_look
+from qviz.ui.short_names import fitting
 
 Index = QModelIndex | QPersistentModelIndex
 PADDING = 6
+LINK = 16  # the width of the two rings
 BAR_HEIGHT = 3
 WIDEST_GLYPH = 11  # pixels; shorter texts need not be measured
 FULL_BAR_DB = 60.0  # an SQNR that fills its bar
@@ -122,9 +125,21 @@ class LayerDelegate(QStyledItemDelegate):
         if column == Column.INDEX:
             color = p.text_faint
         align = index.data(Qt.ItemDataRole.TextAlignmentRole)
-        self._text(painter, option, str(index.data()), color, align)
+        shown = str(index.data())
+        if column == Column.NAME:
+            shown = self._short(painter, option, _model(index), shown)
+        self._text(painter, option, shown, color, align)
         if column == Column.SIZE and row.size_bytes:
             self._bar(painter, option, row.size_share, p.float_line)
+
+    def _short(
+        self, painter: QPainter, option: QStyleOptionViewItem, model: LayerModel, name: str
+    ) -> str:
+        room = option.rect.width() - 2 * PADDING
+        if len(name) * WIDEST_GLYPH <= room:
+            return name
+        painter.setFont(self._regular)
+        return fitting(model.runs(name), room, painter.fontMetrics().horizontalAdvance)
 
     def _paint_scheme(
         self, painter: QPainter, option: QStyleOptionViewItem, cell: Cell | None
@@ -137,7 +152,7 @@ class LayerDelegate(QStyledItemDelegate):
         room = QRectF(option.rect).adjusted(0, 0, PADDING - 2, 0)  # the text may come near the end
         if cell.shared_with:
             self._link(painter, room.right() - PADDING - 14, room.center().y())
-            room.setRight(room.right() - 16)
+            room.setRight(room.right() - LINK)
         if cell.overridden:
             painter.setPen(Qt.PenStyle.NoPen)
             painter.setBrush(self._color(p.accent))
@@ -301,10 +316,14 @@ class LayerDelegate(QStyledItemDelegate):
 
 
 def _row(index: Index) -> LayerRow:
+    return _model(index).row_at(index.row())
+
+
+def _model(index: Index) -> LayerModel:
     model = index.model()
     if not isinstance(model, LayerModel):
         raise TypeError("the delegate paints layers only")
-    return model.row_at(index.row())
+    return model
 
 
 def _mark(editor: QLineEdit, wrong: str) -> None:

@@ -13,35 +13,20 @@ from PySide6.QtCore import (
     Qt,
     Signal,
 )
-from PySide6.QtGui import QContextMenuEvent, QFontMetrics, QGuiApplication, QKeyEvent, QResizeEvent
+from PySide6.QtGui import QContextMenuEvent, QGuiApplication, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QMenu, QTableView
 
 from qviz.app.session import Session
 from qviz.app.views import LayerRow, Role
 from qviz.errors import QvizError
-from qviz.ui.fonts import ui_font
+from qviz.ui.column_room import ColumnRoom
+from qviz.ui.layer_columns import HEADS, SCHEME_COLUMNS, Column, cell_of, role_of
 from qviz.ui.layer_delegates import LayerDelegate
-from qviz.ui.layer_header import PADDING, LayerHeader
-from qviz.ui.layer_model import HEADS, SCHEME_COLUMNS, Column, LayerModel, cell_of, role_of
+from qviz.ui.layer_header import LayerHeader
+from qviz.ui.layer_model import LayerModel
 from qviz.ui.palette import Palette
 
 ROW_HEIGHT = 28
-WIDTHS: dict[Column, int] = {
-    Column.INDEX: 34,
-    Column.OP: 54,
-    Column.SHAPE: 84,
-    Column.PARAMETERS: 52,
-    Column.WEIGHT: 92,
-    Column.INPUT: 68,
-    Column.WEIGHT_SQNR: 58,
-    Column.INPUT_SQNR: 56,
-    Column.LOCAL: 46,
-    Column.ACCUMULATED: 50,
-    Column.SIZE: 52,
-}
-OP_WIDTHS = (46, 110)  # the column is as wide as the longest operator, within these
-SCHEME_MOST = 136  # the columns of schemes grow with what is in them, up to this
-NAME_ROOM = 260  # pixels for which a long name may drive the operators out
 HIDDEN = (Column.SHAPE, Column.PARAMETERS)  # until the header's menu shows it
 MENU_BITS = (8, 6, 5, 4, 3, 2)
 ROLE_WORDS: dict[Role, str] = {"weight": "weights", "input": "input activations"}
@@ -59,7 +44,6 @@ class LayerTable(QTableView):
         """Empty until `refresh`."""
         super().__init__()
         self._session = session
-        self.op_chosen = False  # the user has shown or hidden the operators
         self._reached = ""  # the layer that [ or ] went to, until a row changes
         self.layers = LayerModel(self)
         self.delegate = LayerDelegate(self, session.completions, self.apply_scheme)
@@ -90,13 +74,12 @@ class LayerTable(QTableView):
         self.setMouseTracking(True)
         self.setTabKeyNavigation(False)
         self.setCornerButtonEnabled(False)
-        self.setMinimumWidth(420)
+        self.setMinimumWidth(400)
         vertical = self.verticalHeader()
         vertical.hide()
         vertical.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         vertical.setDefaultSectionSize(ROW_HEIGHT)
-        for column, width in WIDTHS.items():
-            self.header.resizeSection(column, width)
+        self.room = ColumnRoom(self.header)
         for column in HIDDEN:
             self.header.setSectionHidden(column, True)
         self.header.setSectionResizeMode(Column.NAME, QHeaderView.ResizeMode.Stretch)
@@ -125,34 +108,11 @@ class LayerTable(QTableView):
         self._share_room()
 
     def _share_room(self) -> None:
-        """Schemes and operators are shown whole; no operators where the names need their room."""
-        metrics = QFontMetrics(ui_font(12))
-        rows = self._session.rows()
-        least, most = OP_WIDTHS
-        widest = max((metrics.horizontalAdvance(op) for op in {row.op for row in rows}), default=0)
-        own = min(most, max(least, widest + 2 * PADDING + 1))
-        self.header.resizeSection(Column.OP, own)
-        for column, cells in (
-            (Column.WEIGHT, [row.weight for row in rows]),
-            (Column.INPUT, [row.input for row in rows]),
-        ):
-            texts = {cell.scheme for cell in cells if cell is not None}
-            widest = max(map(metrics.horizontalAdvance, texts), default=0) + 2 * PADDING + 1
-            grown = max(self.header.sectionSize(column), min(widest, SCHEME_MOST))
-            self.header.resizeSection(column, grown)
-        if self.op_chosen:
-            return
-        longest = max((row.name for row in rows), key=len, default="")
-        wanted = min(NAME_ROOM, metrics.horizontalAdvance(longest) + 2 * PADDING)
-        others = (c for c in Column if c not in (Column.NAME, Column.OP))
-        taken = sum(self.header.sectionSize(column) for column in others)
-        room = self.viewport().width() - taken
-        self.header.setSectionHidden(Column.OP, room < wanted + own)
+        self.room.share(self._session.rows(), self.viewport().width())
 
     def _column_chosen(self, column: int) -> None:
-        if column == Column.OP:
-            self.op_chosen = True
-            self._share_room()
+        self.room.chosen |= {column}
+        self._share_room()
 
     def set_filter(self, pattern: str) -> None:
         """Show matching layers only. Raises re.error for a bad expression."""
@@ -276,7 +236,8 @@ class LayerTable(QTableView):
         """The selected rows with their titles, tab-separated, to the clipboard."""
         lines = ["\t".join(HEADS[column].title for column in Column)]
         lines += [
-            "\t".join(HEADS[column].show(row) for column in Column) for row in self.selected_rows()
+            "\t".join(self.layers.shown(row, column) for column in Column)
+            for row in self.selected_rows()
         ]
         QGuiApplication.clipboard().setText("\n".join(lines))
 

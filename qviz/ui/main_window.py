@@ -21,6 +21,7 @@ from qviz.ui.fonts import ui_font
 from qviz.ui.icons import app_icon
 from qviz.ui.jobs_strip import JobsStrip
 from qviz.ui.message_area import Banner, MessageArea
+from qviz.ui.notices import Notices
 from qviz.ui.recent_menu import RecentMenu
 from qviz.ui.refresh import Refresh
 from qviz.ui.samples_dialog import SamplesDialog
@@ -48,17 +49,16 @@ class MainWindow(QMainWindow):
         self.theme = theme
         self.settings = settings
         self._ask_to_leave = may_leave
-        self._drawn = session.current()
-        self._noticed = ("", "")  # the samples, and how they were said to be read
         self.setFont(ui_font(13))
         self.setWindowIcon(app_icon())
-        self.setMinimumSize(1024, 640)
+        self.setMinimumSize(1000, 640)
         self.file_drop = FileDrop(self)
         self.files = Files(session, settings, self, self._may_leave, partial(may_run, self))
         self.welcome = Welcome()
         self.workspace = Workspace(session)
         self.banner = Banner()
         self.message_area = MessageArea(self.banner)
+        self.notices = Notices(session, self.message_area)
         self.jobs_strip = JobsStrip(session)
         self.pages = QStackedWidget()
         self.pages.addWidget(self.welcome)
@@ -98,10 +98,13 @@ class MainWindow(QMainWindow):
         table = self.workspace.table
         return {
             "open_model": self.files.ask_model,
+            "open_project": self.files.ask_project,
             "open_samples": self.files.ask_samples,
             "open_sample_folder": self.files.ask_sample_folder,
             "sample_options": self.show_sample_options,
             "open_demo": self.files.open_demo,
+            "save_project": self.files.save_project,
+            "save_project_as": self.files.ask_save_project,
             "open_plan": self.files.ask_plan,
             "save_plan": self.files.ask_save_plan,
             "save_screenshot": self.files.ask_save_screenshot,
@@ -129,7 +132,7 @@ class MainWindow(QMainWindow):
     def _build_menus(self) -> None:
         menus = self.commands.fill(self.menuBar())
         self.menuBar().setFont(ui_font(13))
-        menus["File"].insertMenu(self.commands["open_plan"], self.recent_menu)
+        menus["File"].insertMenu(self.commands["open_demo"], self.recent_menu)
         self.presets_menu = QMenu("Presets", self)
         menus["Edit"].addMenu(self.presets_menu)
 
@@ -155,7 +158,7 @@ class MainWindow(QMainWindow):
     def show_sample_options(self) -> None:
         """Choose how the open samples are read."""
         try:
-            dialog = SamplesDialog(self.session, self.theme.palette, self)
+            dialog = SamplesDialog(self.session, self.theme, self)
         except QvizError as error:
             self._fail(str(error))
             return
@@ -172,13 +175,14 @@ class MainWindow(QMainWindow):
         self.message_area.say(Message("error", text))
 
     def _may_leave(self) -> bool:
-        return not self.session.document().modified or self._ask_to_leave(self)
+        return not self.files.modified() or self._ask_to_leave(self)
 
     # connections
 
     def _connect(self) -> None:
         work, on = self.workspace, self.refresh.on
         on("document", self._show_document)
+        on("document strip", lambda: self.setWindowModified(self.files.modified()))
         on("rows", self._show_rows)
         for role in ROLES:  # one after the other, so that neither keeps the keys waiting
             on("distribution", partial(work.show_view, role))
@@ -228,33 +232,15 @@ class MainWindow(QMainWindow):
         return menu
 
     def _show_document(self) -> None:
-        self._end_complaint()
+        self.notices.refresh()
         document = self.session.document()
         name = document.model_name
-        self.setWindowTitle(f"{name}[*] \N{EM DASH} qviz" if name else "qviz")
-        self.setWindowModified(document.modified)
+        self.setWindowTitle(self.files.title())
         self.pages.setCurrentIndex(1 if name else 0)
         self.presets_menu.setEnabled(bool(name))
         self.commands.refresh(document)
         self.toolbar.refresh()
         self.files.remember()
-
-    def _end_complaint(self) -> None:
-        """An edit or an opening worked: what failed before it is over; the log keeps it."""
-        before, now = self._drawn, self.session.current()
-        self._drawn = now
-        pairs = ((before.model, now.model), (before.samples, now.samples), (before.plan, now.plan))
-        if any(old is not new for old, new in pairs):
-            self.banner.hide()
-        if before.samples is not now.samples:
-            self._say_how_read()
-
-    def _say_how_read(self) -> None:
-        """Once for every file whose images are read as nobody asked for."""
-        notice, path = self.session.samples_notice(), self.session.document().samples_path
-        if notice and (path, notice) != self._noticed:
-            self.message_area.say(Message("info", notice))
-        self._noticed = (path, notice)
 
     def _show_rows(self) -> None:
         fresh = self.workspace.table.current_row() is None
@@ -270,7 +256,7 @@ class MainWindow(QMainWindow):
     def _take_palette(self) -> None:
         palette = self.theme.palette
         parts = (self.welcome, self.workspace, self.jobs_strip, self.message_area)
-        for part in (*parts, self.commands, self.toolbar):
+        for part in (*parts, self.commands, self.toolbar, self.recent_menu):
             part.set_palette(palette)
         self.commands[f"theme_{self.theme.mode}"].setChecked(True)
 
@@ -289,6 +275,7 @@ class MainWindow(QMainWindow):
         self._take_palette()
         self._show_recent()
         self._show_document()
+        self.welcome.demo.setFocus()
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Remember sizes and stop listening, unless the user would rather stay."""

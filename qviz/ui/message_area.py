@@ -108,6 +108,10 @@ class MessageArea(QWidget):
             self.say(message)
         self._said = len(messages)
 
+    def move_on(self) -> None:
+        """What was said last is of something that is open no more; the log keeps it."""
+        self.latest.setText("")
+
     def say(self, message: Message) -> None:
         """Add one message."""
         self._log.append(message)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QPixmap
-from PySide6.QtWidgets import QDialog, QFrame, QGridLayout, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QGridLayout, QVBoxLayout, QWidget
 
 from qviz.ui.dialogs import finish_dialog, new_dialog
-from qviz.ui.parts import label
+from qviz.ui.parts import label, scrolling
 
 WIDTH = 560
 HIGHEST = 420  # beyond this the lines scroll
@@ -19,11 +19,8 @@ def log_dialog(parent: QWidget, lines: Sequence[tuple[QPixmap, str]]) -> QDialog
     """The lines from top to bottom, each with its picture."""
     dialog = new_dialog(parent, "Messages")
     content = _lines(lines)
-    scroll = QScrollArea()
-    scroll.setFrameShape(QFrame.Shape.NoFrame)
-    scroll.setWidgetResizable(True)
-    scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    scroll.setWidget(content)
+    scroll = scrolling(content)
+    scroll.setFocusPolicy(Qt.FocusPolicy.StrongFocus)  # the keys scroll what there is to read
     scroll.setFixedWidth(WIDTH)
     scroll.setFixedHeight(min(HIGHEST, content.heightForWidth(WIDTH)))
     column = QVBoxLayout()
@@ -36,7 +33,6 @@ def log_dialog(parent: QWidget, lines: Sequence[tuple[QPixmap, str]]) -> QDialog
 
 def _lines(lines: Sequence[tuple[QPixmap, str]]) -> QWidget:
     content = QWidget()
-    content.setObjectName("scrolled")
     grid = QGridLayout(content)
     grid.setContentsMargins(0, 0, 12, 0)
     grid.setHorizontalSpacing(10)

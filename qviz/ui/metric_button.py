@@ -17,10 +17,14 @@ MORE = ": float and quantized"
 
 
 class MetricButton(QPushButton):
-    """Emits `picked` with the word of `Session.set_metric`, or `file_wanted` for one's own."""
+    """Emits `picked` with the word of `Session.set_metric`, or `file_wanted` for one's own.
+
+    `classes_wanted` asks for the table of all classes.
+    """
 
     picked = Signal(str)
     file_wanted = Signal()
+    classes_wanted = Signal()
 
     def __init__(self) -> None:
         """A plain caption until there is something to choose."""
@@ -29,6 +33,9 @@ class MetricButton(QPushButton):
         self._classes: tuple[str, ...] = ()
         self._palette = LIGHT
         self._actions: list[QAction] = []
+        self.by_class = QAction("Recall and Precision by Class…", self)
+        self.by_class.setToolTip("A table of all classes, float and quantized side by side")
+        self.by_class.triggered.connect(self.classes_wanted)
         self.setFont(ui_font(12, "medium"))
         self.setFixedHeight(CAPTION_HEIGHT)
         self.choices = QMenu(self)
@@ -49,9 +56,15 @@ class MetricButton(QPushButton):
         self.setText(room.elidedText(words, Qt.TextElideMode.ElideRight, width))
         self.setAccessibleName(words)
 
-    def show_choices(self, choices: tuple[MetricChoice, ...], classes: tuple[str, ...]) -> None:
-        """Offer these; `classes` are what an entry that asks for a class offers."""
+    def show_choices(
+        self, choices: tuple[MetricChoice, ...], classes: tuple[str, ...], *, by_class: bool = False
+    ) -> None:
+        """Offer these; `classes` are what an entry that asks for a class offers.
+
+        `by_class`: there is a table of all classes.
+        """
         self._classes = classes
+        self.by_class.setVisible(by_class)
         if choices == self._choices:
             return
         if [choice.name for choice in choices] != [choice.name for choice in self._choices]:
@@ -76,6 +89,7 @@ class MetricButton(QPushButton):
                 self.choices.addSeparator()
         if choices:
             self.choices.addSeparator()
+            self.choices.addAction(self.by_class)
             own = self.choices.addAction("From a Python File…")
             own.setToolTip("A metric of your own: a file that defines metric(outputs, labels)")
             own.triggered.connect(self.file_wanted)

@@ -60,9 +60,10 @@ class Spelling:
         return float(f"{value:.2e}") if self._power else round(value, self._places)
 
 
-def change_note(unit: str) -> str:
-    """What a change is measured in: points of a percentage, else the metric's unit."""
-    return f"{'points' if unit == '%' else unit} from float".strip()
+def change_notes(unit: str) -> tuple[str, str]:
+    """What a change is measured in, in many and in few words: points of a percentage, or a unit."""
+    measure = "points" if unit == "%" else unit
+    return f"{measure} from float".strip(), measure or "from float"
 
 
 def change_tone(difference: float, better: str) -> str:

@@ -13,6 +13,16 @@ def count(value: int) -> str:
     return f"{value:,}".replace("-", MINUS)
 
 
+def word(value: int, one: str, many: str = "") -> str:
+    """A word as it goes with a number: 1 layer, 2 layers; `many` where an s does not do."""
+    return one if value == 1 else many or f"{one}s"
+
+
+def counted(value: int, one: str) -> str:
+    """1 layer, 1,234 layers."""
+    return f"{count(value)} {word(value, one)}"
+
+
 def short_count(value: float) -> str:
     """1234567 as 1.2 M; exact below 10,000."""
     if abs(value) < 10_000:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QPixmap
+from PySide6.QtGui import QPixmap, QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -16,25 +16,26 @@ from PySide6.QtWidgets import (
 
 from qviz.app.metric_choices import metric_tip, metric_title
 from qviz.app.session import Session
-from qviz.app.views import Choice, DocumentView, Strip
+from qviz.app.views import DocumentView, Strip
 from qviz.ui import number_format as text
-from qviz.ui.figure import CAPTION_HEIGHT, BigNumber, Figure
+from qviz.ui.class_dialog import ClassDialog
+from qviz.ui.figure import CAPTION_HEIGHT, MARK, BigNumber, Figure
 from qviz.ui.fonts import ui_font
 from qviz.ui.icons import icon
 from qviz.ui.metric_button import MetricButton
-from qviz.ui.metric_numbers import Spelling, change_note, change_tone
-from qviz.ui.palette import Palette
+from qviz.ui.metric_numbers import Spelling, change_notes, change_tone
+from qviz.ui.palette import LIGHT, Palette
 from qviz.ui.parts import ElidedLabel, divider, label, set_look
 from qviz.ui.segmented import Segmented
+from qviz.ui.strip_words import flip_notes, part_choices, seen_words
 
-ACCURACY_WIDTH = 304  # room for two numbers and an interval, so that nothing moves
-CAPTION_WIDTH = 232  # beside the badge
+MARGIN = 16
+SPACE = 10  # between the two numbers and the arrow
 HEIGHT = 90
-PART_WORDS: dict[str, tuple[str, str]] = {
-    "tune": ("Tuning", "The samples to look at while the plan changes"),
-    "all": ("All", "Every sample but those for calibration"),
-    "confirm": ("Confirm", "Kept aside: look at them once, when the plan is final"),
-}
+BADGE_ROOM = 72  # beside the caption
+# Height of the digits, space between the figures, and room for two numbers and an interval, so
+# that nothing moves: from the first on, until all numbers have room.
+SIZES = ((26, 14, 304), (24, 10, 286), (21, 8, 264), (18, 6, 250), (15, 5, 240))
 
 
 class NumberStrip(QFrame):
@@ -47,12 +48,18 @@ class NumberStrip(QFrame):
         super().__init__()
         self._session = session
         self._shown: tuple[Strip, DocumentView] | None = None
+        self._palette = LIGHT
         self._arrows: dict[tuple[str, bool], QPixmap] = {}  # by tone, and whether it points up
+        self._size = 0  # of SIZES
+        self._title, self._unit = "", ""  # of the metric
+        self._sized_for: tuple[int, str, str] | None = None  # width, and those two
         self.setObjectName("strip")
         self.setFixedHeight(HEIGHT)
         self.setAccessibleName("What the plan scores and costs")
         self.caption = MetricButton()
         self.caption.picked.connect(session.set_metric)
+        self.caption.classes_wanted.connect(self.show_classes)
+        self.class_dialog: ClassDialog | None = None  # while it is open
         self.badge = label("exact", 11, "medium", badge="plain")
         self.float_number, self.arrow, self.number = BigNumber(), QLabel(), BigNumber()
         self.interval = label("", 15, "medium", tone="soft")
@@ -62,7 +69,7 @@ class NumberStrip(QFrame):
         self.progress.setFixedSize(96, 4)
         self.progress.setAccessibleName("Samples seen")
         self.seen = ElidedLabel(12, tone="soft")
-        self.seen.setMinimumWidth(190)
+        self.seen.setMinimumWidth(140)
         self.advice = QPushButton()
         self.advice.setProperty("link", True)
         self.advice.setFont(ui_font(12, "medium"))
@@ -73,17 +80,17 @@ class NumberStrip(QFrame):
         self.bops = Figure("Bit operations")
         self.parts = Segmented("Samples to evaluate on")
         self.parts.picked.connect(session.set_part)
+        self.accuracy = QWidget()
+        self._figures = (self.change, self.flips, self.size_figure, self.bops)
         self._assemble()
+        self._fit()
 
     def _assemble(self) -> None:
-        row = QHBoxLayout(self)
-        row.setContentsMargins(16, 10, 16, 10)
-        row.setSpacing(14)
-        accuracy = QWidget()
-        accuracy.setLayout(self._accuracy())
-        accuracy.setMinimumWidth(ACCURACY_WIDTH)
-        row.addWidget(accuracy, 3)
-        for figure in (self.change, self.flips, self.size_figure, self.bops):
+        row = self._row = QHBoxLayout(self)
+        row.setContentsMargins(MARGIN, 10, MARGIN, 10)
+        self.accuracy.setLayout(self._accuracy())
+        row.addWidget(self.accuracy, 3)
+        for figure in self._figures:
             row.addWidget(divider())
             row.addWidget(figure, 2)
         row.addWidget(divider())
@@ -98,7 +105,7 @@ class NumberStrip(QFrame):
 
     def _accuracy(self) -> QVBoxLayout:
         top, numbers, below = QHBoxLayout(), QHBoxLayout(), QHBoxLayout()
-        for line, spacing in ((top, 8), (numbers, 10), (below, 8)):
+        for line, spacing in ((top, 8), (numbers, SPACE), (below, 8)):
             line.setSpacing(spacing)
         top.addWidget(self.caption)
         top.addWidget(self.badge)
@@ -129,7 +136,10 @@ class NumberStrip(QFrame):
             for tone, color in (("bad", palette.bad), ("good", palette.good))
             for up in (False, True)
         }
+        self._palette = palette
         self.caption.set_palette(palette)
+        if self.class_dialog is not None:
+            self.class_dialog.set_palette(palette)
         self._shown = None
         self.refresh()
 
@@ -144,24 +154,34 @@ class NumberStrip(QFrame):
         self._show_below(strip)
         self._show_change(strip)
         self._show_cost(strip)
+        self._fit()
+        if self.class_dialog is not None:
+            self.class_dialog.show_strip(strip)
+
+    def show_classes(self) -> None:
+        """Open the table of all classes, or bring it to the front."""
+        if self.class_dialog is None:
+            self.class_dialog = ClassDialog(self.window(), self._palette)
+            self.class_dialog.finished.connect(self._classes_closed)
+        self.class_dialog.show_strip(self._session.strip())
+        self.class_dialog.show()
+        self.class_dialog.raise_()
+        self.class_dialog.activateWindow()
+
+    def _classes_closed(self) -> None:
+        self.class_dialog = None
 
     def _show_parts(self, strip: Strip, counts: dict[str, int]) -> None:
-        choices = []
-        for value, (word, tip) in PART_WORDS.items():
-            known = value in counts
-            tip = f"{tip}: {text.count(counts[value])} samples" if known else tip
-            reason = "" if known else "Open samples first"
-            choices.append(Choice(value, word, tip, reason))
-        self.parts.show_choices(choices, strip.part)
+        self.parts.show_choices(part_choices(counts), strip.part)
 
     def _show_accuracy(self, strip: Strip) -> None:
-        classes = self._session.classes()
-        metric = metric_title(strip.metric, classes) if strip.metric else "Accuracy"
+        classes = strip.classes
+        self._title = metric_title(strip.metric, classes) if strip.metric else "Accuracy"
+        self._unit = strip.unit
         meaning = metric_tip(strip.metric)
         for widget in (self.float_number, self.number):
             widget.setToolTip(meaning)
-        self.caption.show_choices(strip.metrics, classes)
-        self.caption.show_caption(metric, CAPTION_WIDTH)
+        self.caption.show_choices(strip.metrics, classes, by_class=strip.answers is not None)
         self.caption.setToolTip(f"{meaning}\nClick to measure something else" if meaning else "")
         spelling = Spelling(strip)
         unit = strip.unit if strip.float_value is not None else ""
@@ -189,70 +209,100 @@ class NumberStrip(QFrame):
         self.advice.setText(strip.message)
         self.seen.setVisible(not advised)
         set_look(self.seen, "tone", "bad" if strip.state == "failed" else "soft")
-        self.seen.setText(_seen(strip))
+        self.seen.setText(seen_words(strip))
 
     def _show_change(self, strip: Strip) -> None:
         stale = strip.stale
-        spelling, note = Spelling(strip), change_note(strip.unit)
+        spelling, notes = Spelling(strip), change_notes(strip.unit)
         change = spelling.change(strip)
         self.change.setToolTip("The quantized model's number minus the float model's")
         if change is None:
             self.change.icon.hide()
-            self.change.show_figure(text.NONE, "", note, "faint")
+            self.change.show_figure(text.NONE, "", "faint", *notes)
         else:
             tone = change_tone(change, strip.better)
             self.change.icon.setVisible(bool(tone) and not stale)
             self.change.icon.setPixmap(self._arrows.get((tone, change > 0), QPixmap()))
             shown = "faint" if stale else tone
-            self.change.show_figure(spelling.signed(change), "", note, shown)
+            self.change.show_figure(spelling.signed(change), "", shown, *notes)
         if strip.flips is None:
-            self.flips.show_figure(text.NONE, "", "changed answers", "faint")
+            self.flips.show_figure(text.NONE, "", "faint", "changed answers", "changed")
             return
-        seen = text.count(strip.samples)
-        below = f"of {seen} samples"
-        if strip.kl is not None:
-            below = f"of {seen}  ·  KL {text.significant(strip.kl, 2)} nats"
-        self.flips.show_figure(text.count(strip.flips), "", below, "faint" if stale else "")
+        shown = "faint" if stale else ""
+        self.flips.show_figure(text.count(strip.flips), "", shown, *flip_notes(strip))
         part = f"{text.share(strip.flips / strip.samples)} of them. " if strip.samples else ""
+        amount = "" if strip.kl is None else f" {text.significant(strip.kl, 2)} nats"
         self.flips.setToolTip(
             f"Samples with any answer that differs from the float model's: {part}\n"
-            "KL: how far the output distributions are from the float model's, the mean over the "
-            "samples in nats"
+            f"KL{amount}: how far the output distributions are from the float model's, the mean "
+            "over the samples in nats"
         )
 
     def _show_cost(self, strip: Strip) -> None:
         if strip.bytes_float and strip.bytes_quantized is not None:
             value, unit = text.size(strip.bytes_quantized).split(" ")
             smaller = text.ratio(strip.bytes_float, strip.bytes_quantized)
-            self.size_figure.show_figure(value, unit, f"{smaller} smaller")
+            self.size_figure.show_figure(value, unit, "", f"{smaller} smaller", smaller)
             in_float = text.size(strip.bytes_float)
+            model = self._session.current().model
+            held = 0 if model is None else model.source_bytes
+            file = f"\nThe file itself has {text.size(held)}" if held else ""
             self.size_figure.setToolTip(
-                f"Bytes of the parameters with their scales; {in_float} in float"
+                f"Bytes of the parameters with their scales; {in_float} in float{file}"
             )
         else:
-            self.size_figure.show_figure(text.NONE, "", "", "faint")
+            self.size_figure.show_figure(text.NONE, "", "faint")
         if strip.bops_float and strip.bops_quantized is not None:
             value, _, unit = text.short_count(strip.bops_quantized).partition(" ")
             fewer = text.ratio(strip.bops_float, strip.bops_quantized)
-            self.bops.show_figure(value, unit, f"{fewer} fewer")
+            self.bops.show_figure(value, unit, "", f"{fewer} fewer", fewer)
             self.bops.setToolTip(
                 "Multiply-accumulates times weight bits times input bits, for one sample; "
                 f"{text.short_count(strip.bops_float)} in float"
             )
         else:
-            self.bops.show_figure(text.NONE, "", "", "faint")
+            self.bops.show_figure(text.NONE, "", "faint")
 
+    # room
 
-def _seen(strip: Strip) -> str:
-    if strip.message:
-        return strip.message
-    if strip.total == 0:
-        return "Waiting for the first samples" if strip.state == "waiting" else ""
-    if strip.stale:
-        return "The plan changed: measuring again"
-    if strip.samples >= strip.total:
-        return f"{text.count(strip.total)} samples"
-    return f"{text.count(strip.samples)} of {text.count(strip.total)} samples"
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Digits as large as the new width allows."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Numbers are never cut: where they have no room, the spaces and they themselves shrink.
+
+        While nothing but the numbers changes they do not grow again.
+        """
+        sized_for = (self.width(), self._title, self._unit)
+        first = self._size if sized_for == self._sized_for else 0
+        self._sized_for = sized_for
+        last = len(SIZES) - 1
+        fitting = (at for at in range(first, last) if self._width_at(at) <= self.width())
+        self._size = next(fitting, last)
+        digits, space, room = SIZES[self._size]
+        self._row.setSpacing(space)
+        self.caption.show_caption(self._title, room - BADGE_ROOM)
+        for number in (self.float_number, self.number):
+            number.set_digits(digits)
+        self.accuracy.setMinimumWidth(max(room, self._numbers_width(digits)))
+        for figure in self._figures:
+            figure.set_digits(digits)
+
+    def _width_at(self, size: int) -> int:
+        digits, space, room = SIZES[size]
+        figures = sum(figure.width_at(digits) for figure in self._figures)
+        gaps = space * (self._row.count() - 1) + len(self._figures) + 1  # and dividers
+        parts = self.parts.sizeHint().width()
+        accuracy = max(room, self._numbers_width(digits))
+        return 2 * MARGIN + accuracy + figures + parts + gaps
+
+    def _numbers_width(self, digits: int) -> int:
+        numbers = self.float_number.width_at(digits) + self.number.width_at(digits)
+        interval = 0 if self.interval.isHidden() else SPACE + self.interval.sizeHint().width()
+        advice = 0 if self.advice.isHidden() else self.advice.sizeHint().width()
+        return max(numbers + MARK + 2 * SPACE + interval, advice)
 
 
 def _pixmap(name: str, palette: Palette, color: str) -> QPixmap:

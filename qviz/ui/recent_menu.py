@@ -1,4 +1,4 @@
-"""The menu of models opened before."""
+"""The menu of models and projects opened before."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QMenu, QWidget
 
 from qviz.ui.fonts import ui_font
+from qviz.ui.icons import icon
+from qviz.ui.palette import Palette
 from qviz.ui.settings import Recent
 
 
 class RecentMenu(QMenu):
-    """Emits `picked` with the model and the samples it was opened with ("" for none)."""
+    """Emits `picked` with the file and the samples it was opened with ("" for none)."""
 
     picked = Signal(str, str)
     cleared = Signal()
@@ -23,8 +25,12 @@ class RecentMenu(QMenu):
         self.setFont(ui_font(13))
         self.setToolTipsVisible(True)
 
+    def set_palette(self, palette: Palette) -> None:
+        """Take the theme's colors."""
+        self.setIcon(icon("clock-counter-clockwise", palette))
+
     def show_recent(self, entries: tuple[Recent, ...]) -> None:
-        """One line per model, by its file name."""
+        """One line per file, by its name."""
         self.clear()
         for entry in entries:
             action = self.addAction(Path(entry.model).name)
@@ -33,4 +39,4 @@ class RecentMenu(QMenu):
         self.addSeparator()
         self.addAction("Clear This List").triggered.connect(self.cleared)
         self.setEnabled(bool(entries))
-        self.menuAction().setToolTip("" if entries else "No model was opened yet")
+        self.menuAction().setToolTip("" if entries else "Nothing was opened yet")

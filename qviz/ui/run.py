@@ -20,7 +20,7 @@ from PySide6.QtCore import (
     QtMsgType,
     qInstallMessageHandler,
 )
-from PySide6.QtWidgets import QApplication, QMessageBox
+from PySide6.QtWidgets import QApplication, QLayout, QMessageBox, QScrollArea, QWidget
 
 from qviz.app.session import Session
 from qviz.app.views import Part
@@ -65,10 +65,11 @@ def run_window(
     app = application()
     settings = Settings()
     session = Session(MainThread(), part="tune")
-    window = MainWindow(session, Theme(app, settings.theme()), settings, _may_leave, _may_run)
+    window = MainWindow(session, Theme(app, settings.theme()), settings, may_leave, _may_run)
     window.show()
     if model is not None:
         session.open(model, samples, plan, values=values, run_code=run_code)
+        window.files.note_opening(model)
     elif samples is not None:
         window.files.open_samples(samples)
     code = app.exec()
@@ -76,18 +77,20 @@ def run_window(
     return code
 
 
-def _may_leave(window: MainWindow) -> bool:
-    """Ask what to do with a plan that is not saved."""
+def may_leave(window: MainWindow) -> bool:
+    """Ask what to do with changes that are not saved: of the open project, or else of the plan."""
     button = QMessageBox.StandardButton
+    project = window.files.project()
     box = QMessageBox(window)
-    box.setWindowTitle("Save the plan?")
-    box.setText("The plan has edits that are not saved.")
+    box.setWindowTitle("Save the project?" if project else "Save the plan?")
+    of_what = Path(project).name if project else "The plan"
+    box.setText(f"{of_what} has changes that are not saved.")
     box.setStandardButtons(button.Save | button.Discard | button.Cancel)
     box.setDefaultButton(button.Save)
     answer = box.exec()
     box.deleteLater()
     if answer == button.Save:
-        return window.files.ask_save_plan()
+        return window.files.save_project() if project else window.files.ask_save_plan()
     return answer == button.Discard
 
 
@@ -160,7 +163,7 @@ def screenshot(
             if model is not None:  # what is looked at is measured in detail
                 wait_until_idle(session, samples is not None)
                 window.refresh.flush()
-            QCoreApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest)
+            lay_out(window)
             if not window.grab().save(str(path), "PNG"):
                 cause = "the picture cannot be written"
                 raise QvizError(str(path), cause, "Choose a folder that exists and is yours")
@@ -174,6 +177,20 @@ def _report(_kind: QtMsgType, _context: QMessageLogContext, text: str) -> None:
     """Pass Qt's messages on, but for the one that every offscreen window causes."""
     if "propagateSizeHints" not in text:
         sys.stderr.write(text + "\n")
+
+
+def lay_out(window: QWidget) -> None:
+    """Give every widget the room that its words ask for by now, before a picture is taken.
+
+    A layout asks the one around it only once it is done itself, which takes the event loop as
+    many turns as layouts are nested: a number drawn in between is cut to its old width.
+    """
+    layouts = window.findChildren(QLayout)
+    while True in [layout.activate() for layout in layouts]:
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest)
+    for area in window.findChildren(QScrollArea):  # they hear of it last
+        QCoreApplication.sendPostedEvents(area.viewport(), QEvent.Type.LayoutRequest)
+        QCoreApplication.sendEvent(area, QEvent(QEvent.Type.LayoutRequest))
 
 
 def _select(window: MainWindow, name: str | None) -> None:

@@ -26,7 +26,7 @@ class PreviewPane(Card):
     row_wanted = Signal(int)
     shown_changed = Signal()
 
-    def __init__(self, palette: Palette) -> None:
+    def __init__(self) -> None:
         """Empty until `request`."""
         super().__init__("What the model is given")
         self._lane = ThreadLane("preview", MainThread(), _nothing)
@@ -34,13 +34,12 @@ class PreviewPane(Card):
         self._row, self._count = 0, 0
         self.shown: SamplePreview | None = None
         self.place = label("", 12, tone="faint")
-        self.before = self._step("caret-left", "Previous sample", -1, palette)
-        self.after = self._step("caret-right", "Next sample", 1, palette)
+        self.before = self._step("Previous sample", -1)
+        self.after = self._step("Next sample", 1)
         self.header.addStretch(1)
         for widget in (self.place, self.before, self.after):
             self.header.addWidget(widget)
         self.canvas = SampleCanvas()
-        self.canvas.set_palette(palette)
         self.caption = label("", 12, tone="faint")
         self.caption.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         self.caption.setWordWrap(True)
@@ -67,9 +66,8 @@ class PreviewPane(Card):
         column.addLayout(self._table)
         self.body.addLayout(column)
 
-    def _step(self, name: str, words: str, by: int, palette: Palette) -> QToolButton:
+    def _step(self, words: str, by: int) -> QToolButton:
         button = QToolButton()
-        button.setIcon(icon(name, palette))
         button.setIconSize(QSize(16, 16))
         button.setProperty("compact", True)
         button.setAutoRepeat(True)
@@ -77,6 +75,12 @@ class PreviewPane(Card):
         button.setAccessibleName(words)
         button.clicked.connect(lambda: self._go(by))
         return button
+
+    def set_palette(self, palette: Palette) -> None:
+        """Take the theme's colors."""
+        self.canvas.set_palette(palette)
+        self.before.setIcon(icon("caret-left", palette))
+        self.after.setIcon(icon("caret-right", palette))
 
     def _go(self, by: int) -> None:
         self._row = min(max(self._row + by, 0), max(self._count - 1, 0))

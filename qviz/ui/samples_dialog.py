@@ -9,11 +9,9 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
-    QFrame,
     QHBoxLayout,
     QProgressBar,
     QPushButton,
-    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
@@ -21,10 +19,10 @@ from PySide6.QtWidgets import (
 from qviz.app.session import Session
 from qviz.errors import QvizError
 from qviz.ui.fonts import ui_font
-from qviz.ui.palette import Palette
-from qviz.ui.parts import Card, ElidedLabel, label, set_look
+from qviz.ui.parts import Card, ElidedLabel, label, scrolling, set_look
 from qviz.ui.sample_fields import SampleFields
 from qviz.ui.sample_preview import PreviewPane
+from qviz.ui.theme import Theme
 
 LARGE = QSize(900, 680)  # room for a picture beside all fields of images
 SMALL = QSize(820, 540)
@@ -36,11 +34,12 @@ NOTHING_CHANGED = "The samples are open in this way already"
 class SamplesDialog(QDialog):
     """Changes a draft; Apply opens the samples again and closes once that has worked."""
 
-    def __init__(self, session: Session, palette: Palette, parent: QWidget) -> None:
+    def __init__(self, session: Session, theme: Theme, parent: QWidget) -> None:
         """Raises QvizError where no samples are open."""
         draft = session.sample_draft()
         super().__init__(parent)
         self._session = session
+        self._theme = theme
         self._draft = draft
         self._row = 0
         self._old = session.current().samples
@@ -54,7 +53,7 @@ class SamplesDialog(QDialog):
         self.summary = ElidedLabel(12, tone="faint")
         self.notes = label("", 12, tone="faint")
         self.notes.setWordWrap(True)
-        self.preview = PreviewPane(palette)
+        self.preview = PreviewPane()
         self.preview.row_wanted.connect(self._go_to)
         self.preview.shown_changed.connect(self._refresh)
         self.complaint = label("", 12, tone="bad")
@@ -70,6 +69,8 @@ class SamplesDialog(QDialog):
         self._assemble()
         self._mistake = ""  # what a field did not take, or why the samples could not be opened
         self._unsubscribe = session.subscribe(lambda _topics: self._look())
+        theme.changed.connect(self._take_palette)
+        self._take_palette()
         self.finished.connect(self._end)
         self._show_draft()
         pictures = self._session.sample_form(draft).kind == "images"
@@ -88,7 +89,6 @@ class SamplesDialog(QDialog):
         form.setFixedWidth(FORM_WIDTH)
         form.title.setMinimumHeight(HEADER_HEIGHT)
         content = QWidget()
-        content.setObjectName("scrolled")
         column = QVBoxLayout(content)
         column.setContentsMargins(14, 0, 12, 12)
         column.setSpacing(12)
@@ -96,13 +96,7 @@ class SamplesDialog(QDialog):
         column.addWidget(self.fields)
         column.addWidget(self.notes)
         column.addStretch(1)
-        scroll = QScrollArea()
-        scroll.setWidgetResizable(True)
-        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        scroll.setFrameShape(QFrame.Shape.NoFrame)
-        scroll.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        scroll.setWidget(content)
-        form.body.addWidget(scroll)
+        form.body.addWidget(scrolling(content))
         cards, below = QHBoxLayout(), QHBoxLayout()
         cards.setSpacing(8)
         cards.addWidget(form)
@@ -125,6 +119,9 @@ class SamplesDialog(QDialog):
         box.addButton(self.apply, QDialogButtonBox.ButtonRole.AcceptRole)
         box.addButton(self.cancel, QDialogButtonBox.ButtonRole.RejectRole)
         return box
+
+    def _take_palette(self) -> None:
+        self.preview.set_palette(self._theme.palette)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Enter ends the typing in a field, and is no Apply."""

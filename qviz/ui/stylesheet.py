@@ -132,7 +132,8 @@ QComboBox QAbstractItemView::item:selected, QAbstractItemView#list::item:selecte
 QComboBox QAbstractItemView::item, QAbstractItemView#list::item {{ padding: 3px 6px;
   min-height: 20px; border-radius: 4px; }}
 QComboBox QAbstractItemView::item:disabled {{ color: {p.text_disabled}; }}
-QSpinBox, QDoubleSpinBox {{ padding: 4px 18px 4px 8px; }}
+QLineEdit {{ padding: 4px 6px; }}
+QSpinBox, QDoubleSpinBox {{ padding: 4px 18px 4px 8px; max-height: 18px; }}
 QAbstractSpinBox QLineEdit, QAbstractSpinBox QLineEdit:focus {{ border: none;
   padding: 0px; background: transparent; min-height: 0px; }}
 QSpinBox::up-button, QDoubleSpinBox::up-button {{ border: none; width: 18px;

@@ -13,7 +13,7 @@ from qviz.ui.commands import Commands
 from qviz.ui.fonts import ui_font
 from qviz.ui.icons import icon
 from qviz.ui.palette import DARK, Palette
-from qviz.ui.parts import ElidedLabel, label
+from qviz.ui.parts import Wordings, label
 
 
 class Toolbar(QToolBar):
@@ -23,7 +23,7 @@ class Toolbar(QToolBar):
     preset_picked = Signal(str)
 
     def __init__(self, session: Session, commands: Commands, recent: QMenu) -> None:
-        """`recent` is the menu of models opened before."""
+        """`recent` is the menu of files opened before."""
         super().__init__("Toolbar")
         self._session = session
         self.setObjectName("toolbar")
@@ -43,7 +43,7 @@ class Toolbar(QToolBar):
         self.addSeparator()
         self.presets = self._preset_button(session)
         self.addSeparator()
-        self.facts = ElidedLabel(13, tone="soft")
+        self.facts = Wordings(13, tone="soft")
         self.facts.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.facts.setContentsMargins(8, 0, 8, 0)
         self.addWidget(self.facts)
@@ -70,9 +70,10 @@ class Toolbar(QToolBar):
     def _open_menu(self, commands: Commands, recent: QMenu) -> QMenu:
         menu = QMenu(self)
         menu.setFont(ui_font(13))
-        for name in ("open_model", "open_samples", "open_demo"):
-            menu.addAction(commands[name])
+        menu.setToolTipsVisible(True)
+        menu.addActions([commands["open_model"], commands["open_project"]])
         menu.addMenu(recent)
+        menu.addActions([commands["open_demo"]])
         return menu
 
     def _samples_menu(self, commands: Commands) -> QMenu:
@@ -126,7 +127,7 @@ class Toolbar(QToolBar):
     def refresh(self) -> None:
         """Show what is open."""
         document = self._session.document()
-        self.facts.setText(facts(document))
+        self.facts.show_wordings(facts(document))
         self.presets.setEnabled(bool(document.model_name))
         self.presets.setToolTip(
             "Give the whole model a common plan, as one edit"
@@ -139,20 +140,21 @@ class Toolbar(QToolBar):
         self.parity.setAccessibleName(document.parity)
 
 
-def facts(document: DocumentView) -> str:
-    """One line on the model and the samples."""
+def facts(document: DocumentView) -> tuple[str, ...]:
+    """One line on the model and the samples, in more and in fewer words."""
     if not document.model_name:
-        return ""
+        return ()
     parts = [
         document.model_name,
-        f"{text.count(document.layers)} layers",
-        f"{text.short_count(document.parameters)} parameters",
+        text.counted(document.layers, "layer"),
+        f"{text.short_count(document.parameters)} {text.word(document.parameters, 'parameter')}",
     ]
     if document.synthetic:
         parts.append("synthetic inputs")
     elif document.samples_count:
-        parts.append(f"{text.count(document.samples_count)} samples")
-    return "   ·   ".join(parts)
+        parts.append(text.counted(document.samples_count, "sample"))
+    long, short = "   ·   ", " · "
+    return long.join(parts), short.join(parts), short.join((parts[0], *parts[3:])), *parts[3:]
 
 
 def _gap(width: int) -> QWidget:

@@ -22,7 +22,7 @@ from qviz.ui.parts import ElidedLabel, label, set_look
 from qviz.ui.settings import Recent
 
 RECENT_SHOWN = 5
-HINT = "or drop a model (ONNX, PyTorch, GGUF …) and samples, files or a folder"
+HINT = "or drop a model (ONNX, PyTorch, GGUF …), samples, a folder or a project"
 
 
 class Welcome(QWidget):
@@ -48,9 +48,10 @@ class Welcome(QWidget):
         self.drop = QFrame()
         self.drop.setObjectName("drop")
         self._recent_title = label("Recent", 12, "semibold", tone="faint")
+        self._recent_title.setContentsMargins(0, 24, 0, 8)
         self._recent = QGridLayout()
         self._recent.setHorizontalSpacing(12)
-        self._recent.setVerticalSpacing(2)
+        self._recent.setVerticalSpacing(6)
         self._recent.setColumnStretch(1, 1)
         self._fill_card()
         row = QHBoxLayout()
@@ -84,7 +85,7 @@ class Welcome(QWidget):
         for button in (self.demo, self.model, self.samples):
             buttons.addWidget(button, 1)
         column = QVBoxLayout(self.drop)
-        column.setContentsMargins(48, 40, 48, 32)
+        column.setContentsMargins(48, 40, 48, 40)
         column.setSpacing(0)
         for widget, gap in ((logo, 12), (name, 6), (what, 28)):
             column.addWidget(widget)
@@ -92,9 +93,7 @@ class Welcome(QWidget):
         column.addLayout(buttons)
         column.addSpacing(16)
         column.addWidget(self.hint)
-        column.addSpacing(8)
         column.addWidget(self._recent_title)
-        column.addSpacing(4)
         column.addLayout(self._recent)
 
     def set_palette(self, palette: Palette) -> None:

@@ -11,7 +11,7 @@ from qviz.app.views import LayerRow, Role
 from qviz.ui.channels_view import ChannelsPane
 from qviz.ui.distribution_view import DistributionPane
 from qviz.ui.inspector import Inspector
-from qviz.ui.layer_model import Column
+from qviz.ui.layer_columns import Column
 from qviz.ui.layers_panel import LayersPanel
 from qviz.ui.number_strip import NumberStrip
 from qviz.ui.palette import Palette
@@ -54,7 +54,7 @@ class Workspace(QWidget):
         self.splitter = QSplitter(Qt.Orientation.Horizontal)
         self.splitter.setHandleWidth(GAP)
         self.splitter.setChildrenCollapsible(False)
-        for card, least in ((self.layers, 420), (self.views, 320), (self.inspector, 236)):
+        for card, least in ((self.layers, 410), (self.views, 320), (self.inspector, 236)):
             card.setMinimumWidth(least)
             self.splitter.addWidget(card)
         self._watched: tuple[str, ...] = ()  # slots
@@ -152,7 +152,7 @@ class Workspace(QWidget):
             settings.set_state("cards", self.splitter.saveState())
         settings.set_state("histograms", self.distribution.splitter.saveState())
         settings.set_state("columns", self.table.header.saveState())
-        settings.set_flag("operators_chosen", self.table.op_chosen)
+        settings.set_word("columns_chosen", " ".join(map(str, sorted(self.table.room.chosen))))
 
     def restore(self, settings: Settings) -> None:
         """Take the sizes and the view of last time."""
@@ -166,4 +166,5 @@ class Workspace(QWidget):
             if state is not None:
                 part.restoreState(state)
                 self._sized = self._sized or part is self.splitter
-        self.table.op_chosen = settings.flag("operators_chosen", False)
+        chosen = settings.word("columns_chosen", "").split()
+        self.table.room.chosen = frozenset(int(column) for column in chosen if column.isdecimal())

@@ -266,3 +266,64 @@ def test_a_screenshot_is_of_the_inputs_and_the_metric_that_were_given(
         patch.setattr("qviz.ui.run.screenshot", draw)
         assert run("run", model, "--samples", tmp_path / "x.npz", *options) == 0
     assert drawn == [({"rate": 2.0}, "cross-entropy", session.evaluate().value)]
+
+
+def test_reading_options_are_those_of_the_form(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, write_model: Callable[..., Path]
+) -> None:
+    rng = np.random.default_rng(0)
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["y"], name="fc")]
+    weights = {"w": rng.normal(size=(6, 4)).astype(np.float32)}
+    model = write_model("net.onnx", nodes, weights, {"x": ["N", 6]}, {"y": ["N", 4]})
+    x = rng.normal(size=(30, 6)).astype(np.float32)
+    right = (x @ weights["w"]).argmax(1)
+    wrong = (right + 1) % 4
+    np.savez(tmp_path / "set.npz", x=x, answer=right, wrong=wrong)
+    given = ("run", model, "--samples", tmp_path / "set.npz", "--json", "-")
+    assert run(*given) == 0
+    assert json.loads(capsys.readouterr().out)["float"]["value"] == 100.0
+    assert run(*given, "--reading", "label=wrong", "--reading", "subset=10") == 0
+    data = json.loads(capsys.readouterr().out)
+    assert data["float"]["value"] == 0.0
+    assert data["samples"] == 10
+    columns = ",".join([*"abcdef", "kind", "other"])
+    rows = [",".join(map(str, [*row, kind, 1.5])) for row, kind in zip(x, right, strict=True)]
+    (tmp_path / "set.csv").write_text("\n".join([columns, *rows]))
+    table = ("run", model, "--samples", tmp_path / "set.csv", "--json", "-")
+    assert run(*table) == 1
+    assert "--reading label=COLUMN" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "says"),
+    [
+        ("label", "it is not KEY=VALUE of a known key"),
+        ("colour=3", "it is not KEY=VALUE of a known key"),
+        ("length=long", "length is a whole number"),
+        ("next-token=perhaps", "next-token is yes or no"),
+        ("subset=0", "subset is 0"),
+        ("size=big", "Write as in size=224x224"),
+        ("preset=none such", "it names no preset"),
+    ],
+)
+def test_reading_options_that_are_refused(
+    capsys: pytest.CaptureFixture[str], mlp: Path, option: str, says: str
+) -> None:
+    assert run("run", mlp, "--reading", option) == 1
+    error = capsys.readouterr().err
+    assert says in error
+    assert error.count("\n") == 1
+
+
+def test_a_program_without_batches_opens_with_samples(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\ndef get_model():\n    return nn.Linear(6, 4)\n"
+    )
+    np.savez(tmp_path / "x.npz", x=np.ones((30, 6)), y=np.arange(30) % 4)
+    given = (tmp_path / "net.py", "--run-code")
+    data = figures(capsys, *given, "--samples", tmp_path / "x.npz")
+    assert (data["metric"], data["samples"]) == ("top-1", 30)
+    assert run("run", *given) == 1
+    assert "open it together with samples" in capsys.readouterr().err

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from PySide6.QtGui import QFontMetrics
+from PySide6.QtWidgets import QVBoxLayout, QWidget
 from pytestqt.qtbot import QtBot
 
 from qviz.app.session import Session
-from qviz.app.views import Choice, JobView, MetricChoice, Strip
+from qviz.app.views import Choice, DocumentView, JobView, MetricChoice, Strip
 from qviz.ui import number_format as text
+from qviz.ui.figure import VALUE_PIXELS, Figure
 from qviz.ui.jobs_strip import JobsStrip
 from qviz.ui.metric_button import MetricButton
 from qviz.ui.metric_question import MetricQuestion
 from qviz.ui.number_strip import NumberStrip
 from qviz.ui.palette import LIGHT
+from qviz.ui.run import lay_out
 from qviz.ui.scheme_fields import Menu, Number
 from qviz.ui.segmented import Segmented
+from qviz.ui.strip_words import flip_notes
+from qviz.ui.toolbar import facts
 
 
 def strip_of(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, value: Strip) -> NumberStrip:
@@ -115,6 +122,13 @@ def test_without_samples_the_strip_offers_to_open_them(
     assert strip.advice.text() == "Open samples"
     with qtbot.waitSignal(strip.samples_wanted):
         strip.advice.click()
+
+
+def test_the_strip_says_how_labels_are_read(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = replace(RUNNING, state="done", samples=20, total=20, note="labels of 255 are left out")
+    strip = strip_of(qtbot, monkeypatch, told)
+    assert strip.seen.text() == "20 samples, labels of 255 are left out"
+    assert strip.seen.toolTip() == strip.seen.text()
 
 
 def test_a_file_of_weights_is_told_there_is_no_accuracy(
@@ -316,3 +330,92 @@ def test_a_segment_that_stays_keeps_its_button(qtbot: QtBot) -> None:
 )
 def test_numbers_are_spelled_shortly(shown: str, expected: str) -> None:
     assert shown == expected
+
+
+WORST = replace(
+    RUNNING, float_value=100.0, value=98.96, delta=-1.04, flips=4123, samples=4000, total=40000
+)
+
+
+@pytest.mark.parametrize("width", [984, 1264, 2000])
+def test_no_number_is_cut_whatever_the_width(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    costs = replace(WORST, kl=0.0077, bops_float=1.6e13, bops_quantized=999.4e9)
+    strip = strip_of(qtbot, monkeypatch, replace(costs, bytes_quantized=123_456_789))
+    strip.resize(width, strip.height())
+    lay_out(strip)
+    numbers = [strip.float_number, strip.number]
+    numbers += [figure.number for figure in (strip.change, strip.flips, strip.size_figure)]
+    for number in (*numbers, strip.bops.number):
+        assert number.value.width() >= number.value.sizeHint().width()
+        assert number.unit.isHidden() or number.unit.width() >= number.unit.sizeHint().width()
+        around = number.parentWidget()
+        assert around is not None
+        assert number.geometry().right() <= around.width()
+    assert strip.parts.geometry().right() <= width
+
+
+def test_a_strip_with_room_has_the_largest_digits(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    strip = strip_of(qtbot, monkeypatch, WORST)
+    heights = []
+    for width in (900, 1264):
+        strip.resize(width, strip.height())
+        heights.append(strip.number.value.font().pixelSize())
+    assert heights[0] < heights[1] == VALUE_PIXELS
+
+
+def test_a_note_takes_the_longest_wording_that_has_room(qtbot: QtBot) -> None:
+    figure = Figure("Flips")
+    qtbot.addWidget(figure)
+    wordings = flip_notes(replace(WORST, kl=0.0077))
+    assert wordings == ("of 4,000  ·  KL 0.0077 nats", "of 4,000 · KL 0.0077", "KL 0.0077")
+    figure.show_figure("12", "", "", *wordings)
+    metrics = QFontMetrics(figure.note.font())
+    for words in wordings:
+        assert figure.note.shown(metrics.horizontalAdvance(words)) == words
+    assert figure.note.shown(20).endswith("…")
+
+
+def test_a_number_that_changed_is_whole_in_the_picture_taken_at_once(qtbot: QtBot) -> None:
+    outer = QWidget()
+    qtbot.addWidget(outer)
+    figure = Figure("Change")
+    column = QVBoxLayout(outer)
+    column.addWidget(figure)
+    figure.show_figure(text.NONE)
+    outer.show()
+    lay_out(outer)
+    figure.icon.show()
+    figure.show_figure("−0.64")
+    assert figure.number.value.width() < figure.number.value.sizeHint().width()
+    lay_out(outer)
+    assert figure.number.value.width() >= figure.number.value.sizeHint().width()
+
+
+def test_the_size_tells_what_the_file_itself_has(
+    qtbot: QtBot, mlp: Path, mlp_samples: Path
+) -> None:
+    session = Session()
+    session.open(mlp, mlp_samples)
+    strip = NumberStrip(session)
+    qtbot.addWidget(strip)
+    strip.refresh()
+    own = text.size(mlp.stat().st_size)
+    assert strip.size_figure.toolTip().endswith(f"The file itself has {own}")
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        (
+            DocumentView("m", layers=1, parameters=1, samples_count=1),
+            "1 layer|1 parameter|1 sample",
+        ),
+        (DocumentView("m", layers=2, parameters=63), "2 layers|63 parameters"),
+    ],
+)
+def test_one_of_a_kind_is_not_a_plural(document: DocumentView, expected: str) -> None:
+    assert facts(document)[0].split("   ·   ") == ["m", *expected.split("|")]

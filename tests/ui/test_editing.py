@@ -10,7 +10,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractItemView, QLineEdit
 
 from qviz.app.session import Session
-from qviz.ui.layer_model import Column
+from qviz.ui.layer_columns import Column
 from qviz.ui.main_window import MainWindow
 
 Settle = Callable[[MainWindow], None]

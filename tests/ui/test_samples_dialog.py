@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,7 @@ from pytestqt.qtbot import QtBot
 from qviz.app.session import Session
 from qviz.app.views import FormField, SamplePreview
 from qviz.ui.main_window import MainWindow
-from qviz.ui.palette import DARK
+from qviz.ui.palette import DARK, LIGHT
 from qviz.ui.sample_canvas import SampleCanvas
 from qviz.ui.sample_fields import FilePath, SampleFields, Text
 from qviz.ui.samples_dialog import NOTHING_CHANGED, SamplesDialog
@@ -214,7 +215,7 @@ def test_apply_opens_the_samples_again(
     assert samples.count == 5
     assert "5 samples" in picture_window.toolbar.facts.text()
     again = opened(qtbot, picture_window)
-    assert again.notes.text() == "5 of 10 samples, drawn with seed 0"
+    assert again.notes.text().endswith("5 of 10 samples, drawn with seed 0")
     again.cancel.click()
 
 
@@ -227,11 +228,11 @@ def test_what_fails_is_told_in_the_dialog_and_the_old_samples_stay(
     pictures: Path,
 ) -> None:
     before = session.current().samples
-    (pictures / "dog" / "9.png").write_bytes(b"no picture")
     change(qtbot, dialog, "preset", "0…1")
+    shutil.rmtree(pictures)
     dialog.apply.click()
     qtbot.waitUntil(dialog.complaint.isVisible, timeout=10000)
-    assert "dog/9.png" in dialog.complaint.text()
+    assert "pictures" in dialog.complaint.text()
     assert dialog.isVisible()
     assert dialog.apply.isEnabled()
     assert session.current().samples is before
@@ -271,6 +272,44 @@ def test_proposed_preprocessing_is_told_once(
         dialog.apply.click()
     settle(picture_window)
     assert not picture_window.message_area.latest.text().startswith("Images are read")
+
+
+def test_the_dialog_follows_the_theme(dialog: SamplesDialog, picture_window: MainWindow) -> None:
+    preview = dialog.preview
+
+    def arrow() -> int:
+        """How light its most opaque pixel is."""
+        drawn = preview.after.icon().pixmap(16, 16).toImage()
+        pixels = [drawn.pixelColor(x, y) for x in range(16) for y in range(16)]
+        return max(pixels, key=lambda color: color.alpha()).lightness()
+
+    def ground() -> str:
+        return preview.canvas.grab().toImage().pixelColor(8, 60).name()
+
+    light = arrow()
+    assert ground() == LIGHT.sunken.lower()
+    picture_window.set_theme("dark")
+    assert arrow() > light + 80
+    assert ground() == DARK.sunken.lower()
+    picture_window.set_theme("light")
+    assert arrow() == light
+
+
+def test_a_theme_for_a_dialog_that_is_closed_is_no_error(
+    qtbot: QtBot, dialog: SamplesDialog, picture_window: MainWindow
+) -> None:
+    with qtbot.waitSignal(dialog.destroyed):
+        dialog.cancel.click()
+    picture_window.set_theme("dark")
+    assert picture_window.findChild(SamplesDialog) is None
+
+
+def test_a_subset_is_counted_of_the_whole(qtbot: QtBot, dialog: SamplesDialog) -> None:
+    change(qtbot, dialog, "subset", "some")
+    count = dialog.fields.editor("subset_count")
+    assert isinstance(count, Number)
+    assert count.text() == "5 of 10"
+    assert count.maximum() == 10
 
 
 def test_options_need_samples_that_came_from_a_file(

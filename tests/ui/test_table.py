@@ -18,8 +18,9 @@ from pytestqt.qtbot import QtBot
 from qviz.app.session import Session
 from qviz.app.views import Cell, LayerRow
 from qviz.ui.fonts import ui_font
+from qviz.ui.layer_columns import Column
 from qviz.ui.layer_header import PADDING
-from qviz.ui.layer_model import Column, LayerModel
+from qviz.ui.layer_model import LayerModel
 from qviz.ui.main_window import MainWindow
 from qviz.ui.settings import Settings
 
@@ -192,7 +193,7 @@ def test_operators_are_shown_whole_or_give_their_room_to_the_names(
     window.resize(2500, 900)
     assert table.isColumnHidden(Column.OP)
     window.workspace.save(settings)
-    assert settings.flag("operators_chosen", False)
+    assert settings.word("columns_chosen", "") == str(int(Column.OP))
 
 
 def test_a_model_without_layers_says_so(
@@ -203,3 +204,38 @@ def test_a_model_without_layers_says_so(
     panel = empty_window.workspace.layers
     qtbot.waitUntil(panel.nothing.isVisible, timeout=5000)
     assert panel.nothing.text().startswith("No layer of this model can be quantized")
+
+
+def test_weights_that_layers_share_count_once(
+    qtbot: QtBot,
+    empty_window: MainWindow,
+    session: Session,
+    write_model: Callable[..., Path],
+) -> None:
+    weight = {"w": np.ones((4, 4), dtype=np.float32)}
+    nodes = [
+        onnx.helper.make_node("MatMul", ["x", "w"], ["h"], name="first"),
+        onnx.helper.make_node("MatMul", ["h", "w"], ["y"], name="second"),
+    ]
+    path = write_model("tied.onnx", nodes, weight, {"x": ["N", 4]}, {"y": ["N", 4]})
+    session.open(path)
+    qtbot.waitUntil(lambda: session.strip().state == "no samples" and not session.jobs())
+    empty_window.refresh.flush()
+    rows = session.rows()
+    assert sum(row.size_share for row in rows) == pytest.approx(1.0)
+    assert rows[1].size_bytes == 0
+    model = empty_window.workspace.table.layers
+    shown = [model.index(at, Column.SIZE).data() for at in (0, 1)]
+    assert shown == ["100 %", "shared"]
+    assert "first" in model.index(1, Column.SIZE).data(Qt.ItemDataRole.ToolTipRole)
+
+
+def test_in_a_small_window_figures_are_whole_or_gone(qtbot: QtBot, window: MainWindow) -> None:
+    table = window.workspace.table
+    window.resize(window.minimumSize())
+    qtbot.waitUntil(lambda: table.isColumnHidden(Column.OP))
+    qtbot.waitUntil(lambda: table.horizontalScrollBar().maximum() == 0)
+    assert not table.isColumnHidden(Column.WEIGHT_SQNR)
+    window.resize(1280, 800)
+    qtbot.waitUntil(lambda: not table.isColumnHidden(Column.LOCAL))
+    qtbot.waitUntil(lambda: table.horizontalScrollBar().maximum() == 0)

@@ -72,8 +72,8 @@ def test_a_file_that_is_no_model_says_so_and_leaves_the_document_alone(
     broken = tmp_path / "text.onnx"
     broken.write_text("this is not a model")
     drop(window, broken)
-    qtbot.waitUntil(window.banner.isVisible, timeout=5000)
-    assert "text.onnx" in window.banner.text.text()
+    qtbot.waitUntil(lambda: "text.onnx" in window.banner.text.text(), timeout=5000)
+    assert window.banner.isVisible()
     assert session.rows() == rows
     window.banner.dismiss.click()
     assert not window.banner.isVisible()
