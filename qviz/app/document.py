@@ -37,6 +37,7 @@ class Document:
     plan: Plan = DEFAULT_PLAN
     part: Part = "all"
     metric: str = ""  # the one that fits the labels and outputs, unless the user chose another
+    output: str = ""  # of the model's, the one that fits the labels unless the user chose another
     own_metric: Metric | None = None  # from the user's Python file
     seed: int = 0
     plan_path: str = ""
@@ -55,6 +56,7 @@ class Findings:
     statistics: Mapping[str, TensorStats] = field(default_factory=dict)
     encodings: Mapping[tuple[str, Scheme], Encoding] = field(default_factory=dict)
     errors: Mapping[tuple[str, Scheme], SlotError] = field(default_factory=dict)
+    wide: frozenset[tuple[str, Scheme]] = frozenset()  # whose groups need float32 scales
     outputs: Mapping[str, tuple[LayerError, ...]] = field(default_factory=dict)  # by plan key
     details: Mapping[tuple[str, Scheme], SlotDetails] = field(default_factory=dict)
     macs: Mapping[int, int] | None = None  # per sample, by layer index

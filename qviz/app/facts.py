@@ -20,7 +20,7 @@ from qviz.quant.statistics import TensorStats
 
 TIPS: dict[str, str] = {
     "Bits per weight": "Stored bits, with the scales and zero points shared among the weights",
-    "In the file": "The type that the weights have in the file",
+    "In the file": "Type of the weights in the file; the bits of one with its share of the scales",
     "Values": "The smallest and the largest value",
     "Zeros": "Share of the values that are exactly zero",
     "Scale": "The distance between two neighboring levels, or what the format's levels are "
@@ -43,7 +43,8 @@ TIPS: dict[str, str] = {
 def slot_facts(findings: Findings, model: Model, slot: Slot, scheme: Scheme) -> tuple[Fact, ...]:
     """Layer, tensor, encoding and error of one slot."""
     stats = findings.statistics.get(slot.group)
-    facts = [*_place(model, slot, scheme)]
+    wide = (slot.group, scheme) in findings.wide
+    facts = [*_place(model, slot, scheme, wide_scales=wide)]
     if stats is not None:
         facts += _values(stats)
     encoding = findings.encodings.get((slot.group, scheme))
@@ -65,17 +66,19 @@ def _fact(label: str, value: str) -> Fact:
     return Fact(label, value, TIPS.get(label, ""))
 
 
-def _place(model: Model, slot: Slot, scheme: Scheme) -> Iterator[Fact]:
+def _place(model: Model, slot: Slot, scheme: Scheme, *, wide_scales: bool) -> Iterator[Fact]:
     layer = model.layers[slot.layer]
     yield _fact("Layer", f"{layer.index}  {layer.name}")
     yield _fact("Operator", layer.op)
     if slot.role == "weight":
         weight = model.declared(slot.value)
         yield _fact("Shape", "×".join(map(str, weight.shape)))
-        stored = 8 * weight_bytes(weight, slot.axis, scheme) / max(weight.numel(), 1)
-        yield _fact("Bits per weight", f"{stored:.4g}")
+        count = max(weight.numel(), 1)
+        size = weight_bytes(weight, slot.axis, scheme, wide_scales=wide_scales)
+        yield _fact("Bits per weight", f"{8 * size / count:.4g}")
         if slot.value in model.stored_types:
-            yield _fact("In the file", model.stored_types[slot.value])
+            held = 8 * model.stored_bytes(slot.value) / count
+            yield _fact("In the file", f"{model.stored_types[slot.value]}, {held:.4g} bits")
 
 
 def _values(stats: TensorStats) -> Iterator[Fact]:

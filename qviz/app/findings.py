@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from qviz.app.details import KEPT, DetailsFound
 from qviz.app.document import Findings
-from qviz.app.pipelines import FloatChecked, OutputsMeasured, SlotMeasured, WeightsMeasured
+from qviz.app.pipelines.measuring import OutputsMeasured, SlotMeasured, WeightsMeasured
+from qviz.app.pipelines.opening import FloatChecked
 from qviz.engine.calibrate import Calibration
 from qviz.model.model import Model
 
@@ -51,6 +52,7 @@ def learn(findings: Findings, found: Finding) -> Findings:
                 findings,
                 encodings={**findings.encodings, key: found.encoding},
                 errors={**findings.errors, key: found.error},
+                wide=findings.wide | {key} if found.wide_scales else findings.wide,
             )
 
 
@@ -69,5 +71,6 @@ def _without_measures(findings: Findings, stale: Callable[[str], bool]) -> Findi
         outputs={},
         encodings={key: e for key, e in findings.encodings.items() if not stale(key[0])},
         errors={key: e for key, e in findings.errors.items() if not stale(key[0])},
+        wide=frozenset(key for key in findings.wide if not stale(key[0])),
         details={key: d for key, d in findings.details.items() if not stale(key[0])},
     )

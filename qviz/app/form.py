@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from qviz.app.document import Document, Findings
@@ -11,7 +11,7 @@ from qviz.app.refusals import range_refusal, refusal
 from qviz.app.views import Choice, FormField, SchemeForm
 from qviz.model.model import Model
 from qviz.model.slots import Slot
-from qviz.plan.stored import Stored, stored_quantizers
+from qviz.plan.stored import Stored, stored_quantizer
 from qviz.quant.encode import fits_stored
 from qviz.quant.formats import FORMATS, GROUP_SIZES, ROUNDINGS
 from qviz.quant.scheme import Granularity, Scheme, number
@@ -73,7 +73,7 @@ def scheme_form(
         title=chosen[0].name if len(chosen) == 1 else f"{len(chosen)} slots",
         role=chosen[0].role if len(roles) == 1 else None,
         scheme=str(values[0]) if len(set(values)) == 1 else "mixed",
-        fields=tuple(_fields(chosen, values, stored_quantizers(model))),
+        fields=tuple(_fields(chosen, values, [stored_quantizer(model, slot) for slot in chosen])),
         facts=slot_facts(findings, model, chosen[0], values[0]) if len(chosen) == 1 else (),
         shared_with=_shared(model, chosen),
         overridden=any(slot.name in document.plan.overrides for slot in chosen),
@@ -86,7 +86,7 @@ def empty_form() -> SchemeForm:
 
 
 def _fields(
-    slots: Sequence[Slot], schemes: Sequence[Scheme], stored: Mapping[str, Stored]
+    slots: Sequence[Slot], schemes: Sequence[Scheme], stored: Sequence[Stored | None]
 ) -> Iterator[FormField]:
     """The fields of the schemes' family; only the family while several are selected."""
 
@@ -231,7 +231,7 @@ def _reason(slots: Sequence[Slot], scheme: Scheme, granularity: Granularity) -> 
 def _range(
     slots: Sequence[Slot],
     schemes: Sequence[Scheme],
-    stored: Mapping[str, Stored],
+    stored: Sequence[Stored | None],
     same: Same,
 ) -> Iterator[FormField]:
     row = schemes[0].row
@@ -239,7 +239,7 @@ def _range(
         choices = []
         for name in row.ranges:
             if name == "stored":
-                choices += _from_the_file(slots, schemes, stored)
+                choices += _from_the_file(schemes, stored)
                 continue
             reasons = (range_refusal(s, slot.role, name) for s in schemes for slot in slots)
             choices.append(Choice(name, *RANGES[name], next(filter(None, reasons), "")))
@@ -254,14 +254,12 @@ def _range(
         yield FormField("clip", "", "range", clip)
 
 
-def _from_the_file(
-    slots: Sequence[Slot], schemes: Sequence[Scheme], stored: Mapping[str, Stored]
-) -> list[Choice]:
+def _from_the_file(schemes: Sequence[Scheme], stored: Sequence[Stored | None]) -> list[Choice]:
     """Offered where the file holds scales for a slot; they are of one grid only."""
-    known = [stored[slot.group] for slot in slots if slot.group in stored]
+    known = [own for own in stored if own is not None]
     if not known:
         return []
-    fit = len(known) == len(slots) and all(
+    fit = len(known) == len(stored) and all(
         fits_stored(own.encoding, scheme) for own, scheme in zip(known, schemes, strict=True)
     )
     why = "" if fit else f"the file's scales are for {known[0].scheme}"

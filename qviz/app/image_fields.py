@@ -69,7 +69,7 @@ def fields(chosen: Preprocessing | None, spec: InputSpec) -> Iterator[FormField]
 
 def _preset_field(chosen: Preprocessing | None, now: Preprocessing, spec: InputSpec) -> FormField:
     name, proposed = preset_name(now, spec), preset_name(propose(spec), spec)
-    meant = next((preset.description for preset in PRESETS if preset.name == proposed), "")
+    meant = next((_meaning(preset, spec) for preset in PRESETS if preset.name == proposed), "")
     first = Choice(
         PROPOSED,
         f"Proposed: {proposed or 'for this input'}",
@@ -77,12 +77,22 @@ def _preset_field(chosen: Preprocessing | None, now: Preprocessing, spec: InputS
     )
     choices = [
         first,
-        *(Choice(p.name, p.name, p.description, _refused(p, spec)) for p in PRESETS),
+        *(Choice(p.name, p.name, _meaning(p, spec), _refused(p, spec)) for p in PRESETS),
     ]
     if chosen is not None and not name:
         choices.append(Choice(OWN, "Own values", "As the fields below say"))
     value = PROPOSED if chosen is None else name or OWN
     return FormField("preset", "Preset", "menu", value, tuple(choices))
+
+
+def _meaning(preset: Preset, spec: InputSpec) -> str:
+    """What a preset does to pictures for this input: its words, with the sizes they come to."""
+    written, sized = preset.preprocessing, preset.sized_for(spec)
+    side, center = f"Shorter side {sized.resize}", f", center {sized.crop}"
+    if isinstance(sized.resize, tuple):
+        side, center = f"Resized to {sized.resize[0]}×{sized.resize[1]}", ""
+    words = preset.description.replace(f"Shorter side {written.resize}", side)
+    return words.replace(f", center {written.crop}", center)
 
 
 def _refused(preset: Preset, spec: InputSpec) -> str:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 
 from qviz.app.chance import chance_warning
 from qviz.app.details import DetailsFound
 from qviz.app.document import known_part
 from qviz.app.findings import learn
-from qviz.app.jobs import Job, Post
-from qviz.app.pipelines import (
+from qviz.app.pipelines.measuring import (
     OutputsMeasured,
     SlotMeasured,
     WeightsMeasured,
     calibrate_inputs,
     evaluate_plan,
     measure_outputs,
-    refused,
 )
+from qviz.app.pipelines.model_file import refused
 from qviz.app.scores import Scores, checked_limit
 from qviz.app.state import State, complaint
 from qviz.app.views import Message
@@ -34,22 +34,11 @@ from qviz.errors import QvizError
 class Measuring(State):
     """Keeps the findings and the number up to date with the document. Use `Session`."""
 
-    def __init__(
-        self,
-        post: Post | None = None,
-        *,
-        part: Part = "all",
-        seed: int = 0,
-        limit: int | None = None,
-        memo_budget: int | None = None,
-        progress: Callable[[Job], None] | None = None,
-    ) -> None:
-        """`post` runs a function on the owner's thread soon; without it, work runs in the call."""
-        super().__init__(
-            post, part=part, seed=seed, limit=limit, memo_budget=memo_budget, progress=progress
-        )
-        self._watching = Watching(self._lanes["details"], self._measured, self._say_failed)
-        self._warned_of = ""  # hash of the samples on which the float model scores like chance
+    _warned_of = ""  # hash of the samples on which the float model scores like chance
+
+    @cached_property
+    def _watching(self) -> Watching:
+        return Watching(self._lanes["details"], self._measured, self._say_failed)
 
     def _measured(self, payload: object) -> None:
         """Take what was measured."""
@@ -149,6 +138,28 @@ class Measuring(State):
         """Measure something else of the same outputs, by its name; "" for what fits them best."""
         if metric != self._document.metric:
             self._document = replace(self._document, metric=metric)
+            self._changed("strip")
+            self._evaluate()
+
+    def set_output(self, output: str) -> None:
+        """Score another output of the model, by its name; "" for the one that fits best.
+
+        A metric that was chosen goes with the output it was chosen for; the user's own stays.
+
+        Raises:
+            QvizError: nothing is open, or the model has no such output.
+        """
+        model, document = self._require_model(), self._document
+        if output and output not in model.outputs:
+            raise QvizError(
+                f"output '{output}'",
+                "the model has no such output",
+                f"Use one of {', '.join(model.outputs)}",
+            )
+        if output != document.output:
+            own = document.own_metric
+            kept = document.metric if own is not None and document.metric == own.name else ""
+            self._document = replace(document, output=output, metric=kept)
             self._changed("strip")
             self._evaluate()
 

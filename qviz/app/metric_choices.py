@@ -4,18 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from qviz.app.views import MetricChoice
+from qviz.app.views import MetricChoice, OutputChoice
 
 # By name: unit in words, which direction is good, meaning.
 _SHARE = "percent"
 METRICS: dict[str, tuple[str, str, str]] = {
     "top-1": (_SHARE, "higher", "share whose most likely class is the label"),
     "top-5": (_SHARE, "higher", "share whose label is among the five most likely classes"),
-    "mean recall": (_SHARE, "higher", "hits over labels, the mean over the classes"),
+    "mean recall": (
+        _SHARE,
+        "higher",
+        "hits over labels, the mean over the classes labelled (balanced accuracy)",
+    ),
     "worst recall": (_SHARE, "higher", "the recall of the class that is recognised least"),
-    "mean precision": (_SHARE, "higher", "hits over predictions, the mean over the classes"),
-    "F1": (_SHARE, "higher", "2·hits / (labels + predictions), the mean over the classes"),
+    "mean precision": (
+        _SHARE,
+        "higher",
+        "hits over predictions, the mean over the classes labelled or predicted; one that is never "
+        "predicted counts as 0",
+    ),
+    "F1": (
+        _SHARE,
+        "higher",
+        "2·hits / (labels + predictions), the mean over the classes labelled or predicted",
+    ),
     "AUROC": (_SHARE, "higher", "chance that a positive scores above a negative"),
+    "mean average precision": (
+        _SHARE,
+        "higher",
+        "precision at every recall of a class, the mean over the classes",
+    ),
+    "micro F1": (_SHARE, "higher", "2·hits / (labels + predictions) of all classes together"),
+    "Hamming accuracy": (_SHARE, "higher", "share of a sample's classes rightly given or withheld"),
+    "exact match": (_SHARE, "higher", "share of samples all of whose classes are right"),
     "ECE": (_SHARE, "lower", "calibration: gap between confidence and accuracy, in 15 bins"),
     "cross-entropy": ("nats", "lower", "mean −ln p of the label"),
     "perplexity": ("no unit", "lower", "exponential of the mean −ln p per token"),
@@ -54,6 +75,19 @@ def metric_choices(
     tip = "What suits the labels and the outputs"
     first = MetricChoice("", f"Fits best{fits} (automatic)", tip, not chosen)
     return (first, *_entries(names, chosen, classes))
+
+
+def output_choices(names: Sequence[str], chosen: str, shown: str) -> tuple[OutputChoice, ...]:
+    """The outputs that can be scored; `chosen` is "" while the one `shown` was found to fit."""
+    if len(names) < 2:
+        return ()
+    fits = "" if chosen else f": {shown}"
+    tip = "The output that fits the labels or, without labels, looks like scores of classes"
+    first = OutputChoice("", f"Fits best{fits} (automatic)", tip, not chosen)
+    others = (
+        OutputChoice(name, name, f"Score the output {name}", name == chosen) for name in names
+    )
+    return (first, *others)
 
 
 def _entries(names: Sequence[str], chosen: str, classes: Sequence[str]) -> Iterator[MetricChoice]:

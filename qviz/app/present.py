@@ -9,6 +9,7 @@ from qviz.app.curves import with_curves
 from qviz.app.details import details_of
 from qviz.app.distribution import distribution_view, empty_view
 from qviz.app.document import PARTS, Document, Findings
+from qviz.app.metric_choices import title
 from qviz.app.views import DistributionView, DocumentView, Role
 from qviz.model.model import Model
 from qviz.plan.cost import parameter_count
@@ -68,7 +69,8 @@ def slot_view(
     slot = model.slots[name]
     stats = findings.statistics.get(slot.group)
     if stats is None:
-        return empty_view(model, slot, scheme, why_empty(document, slot.role))
+        why = why_empty(document, slot.role, findings.parity_note)
+        return empty_view(model, slot, scheme, why)
     encoding = None if scheme.is_float else slot_encoding(findings, slot.group, scheme, live=live)
     whole = channel is None and block is None
     exact = findings.errors.get((slot.group, scheme)) if whole else None
@@ -84,10 +86,15 @@ def slot_view(
     return with_curves(view, findings, slot.group, scheme)
 
 
-def why_empty(document: Document, role: Role) -> str:
-    """Why a slot has no statistics yet, and what the user can do."""
+def why_empty(document: Document, role: Role, not_run: str = "") -> str:
+    """Why a slot has no statistics yet, and what the user can do.
+
+    `not_run` says why the model could not be run.
+    """
     if role == "weight":
         return "Measuring the weights…"
+    if document.samples is None and not_run:
+        return title(not_run)
     if document.samples is None:
         return "Open samples to see the activations of this layer"
     return "Calibrating: the histogram fills as samples run"

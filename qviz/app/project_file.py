@@ -30,6 +30,7 @@ class Project:
     reading: Reading
     values: Mapping[str, float]
     metric: str
+    output: str
     part: Part
     seed: int
     plan: Plan
@@ -55,6 +56,7 @@ def write_project(path: Path, document: Document) -> None:
             "reading": readings.to_json(document.reading),
             "inputs": dict(document.values),
             "metric": "" if own is not None and document.metric == own.name else document.metric,
+            "output": document.output,
             "part": document.part,
             "seed": document.seed,
             "plan": plans.to_json(document.plan),
@@ -97,6 +99,7 @@ def _project(path: Path, data: Mapping[str, Any]) -> Project:
         reading=readings.from_json(data["reading"], path.name),
         values={str(name): float(value) for name, value in data["inputs"].items()},
         metric=str(data["metric"]),
+        output=str(data.get("output", "")),  # which projects of earlier versions lack
         part=known_part(str(data["part"])),
         seed=int(data["seed"]),
         plan=plans.from_json(data["plan"], path.name),

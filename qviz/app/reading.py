@@ -9,7 +9,6 @@ from qviz.app.completion import completions
 from qviz.app.details import details_of
 from qviz.app.document import Document, Findings
 from qviz.app.form import empty_form, scheme_form
-from qviz.app.opening import Opening
 from qviz.app.present import (
     document_view,
     plan_schemes,
@@ -17,6 +16,7 @@ from qviz.app.present import (
     slot_view,
     why_empty,
 )
+from qviz.app.projects import Projects
 from qviz.app.sample_form import SampleDraft, sample_form, samples_notice, with_reading
 from qviz.app.sample_preview import sample_preview
 from qviz.app.scheme_edits import clipped
@@ -44,7 +44,7 @@ from qviz.plan.plan import Plan
 from qviz.quant.scheme import Scheme
 
 
-class Reading(Opening):
+class Reading(Projects):
     """The questions a Session answers; all of them fast enough for a frame. Use `Session`."""
 
     _proposed = ""  # the metric that fits the samples best
@@ -85,13 +85,16 @@ class Reading(Opening):
 
     def cost(self) -> Cost | None:
         """Bytes and BOPs of the plan; None when nothing is open."""
-        model, macs = self._document.model, self._findings.macs
+        model, findings = self._document.model, self._findings
         if model is None:
             return None
         schemes = self._schemes()
-        if self._cost is None or self._cost[0] is not schemes or self._cost[1] is not macs:
-            self._cost = (schemes, macs, cost_of(model, schemes, macs))
-        return self._cost[2]
+        made_of = (model, schemes, findings.macs, findings.wide)
+        if self._cost is None or self._cost[0] != made_of:
+            slots = model.slots.values()
+            wide = {s.name for s in slots if (s.group, schemes[s.name]) in findings.wide}
+            self._cost = (made_of, cost_of(model, schemes, findings.macs, wide))
+        return self._cost[1]
 
     def _schemes(self) -> dict[str, Scheme]:
         """The scheme of every slot, worked out once per plan."""
@@ -131,7 +134,7 @@ class Reading(Opening):
 
     def classes(self) -> tuple[str, ...]:
         """What the classes of the open samples are called, "3 Dress"; () without classes."""
-        return class_choices(self._document.scored)
+        return class_choices(self._document.scored, self._scores.shown)
 
     def sample_draft(self) -> SampleDraft:
         """How the open samples are read, to be changed by `set_reading`.
@@ -235,5 +238,6 @@ class Reading(Opening):
         if stats is not None and not scheme.is_float:
             encoding = slot_encoding(findings, where.group, scheme, live=self._live)
         details, _ = details_of(findings.details, where.group, scheme)
-        notice = why_empty(self._document, where.role) if stats is None else ""
+        why = why_empty(self._document, where.role, self._findings.parity_note)
+        notice = why if stats is None else ""
         return channels_view(model, where, scheme, stats, encoding, details, notice)

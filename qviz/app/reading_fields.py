@@ -11,6 +11,7 @@ from qviz.data.label_column import find_label
 from qviz.data.pictures import SUFFIXES
 from qviz.data.reading import Reading
 from qviz.data.samples import InputSpec
+from qviz.data.shards import find_shards
 from qviz.errors import QvizError
 
 MOST = 1_000_000_000
@@ -49,12 +50,13 @@ def label_field(path: str, reading: Reading, inputs: tuple[InputSpec, ...]) -> F
 def _columns(path: Path) -> tuple[str, ...]:
     """Names of a table's columns, from its head alone; none where it cannot be read any more."""
     try:
-        if path.suffix.lower() not in (".parquet", ".pq"):
+        if path.is_file() and path.suffix.lower() not in (".parquet", ".pq"):
             return tuple(read_dialect(path, SUFFIXES).columns)
         # Imported here since the library takes long to load.
         import pyarrow.parquet as pq
 
-        return tuple(pq.read_schema(path).names)
+        file = find_shards(path)[0][0] if path.is_dir() else path
+        return tuple(pq.read_schema(file).names)
     except Exception:  # the file has changed; opening it again will say how
         return ()
 

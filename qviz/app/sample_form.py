@@ -22,13 +22,13 @@ from qviz.errors import QvizError
 TABLES = (".csv", ".tsv", ".parquet", ".pq")
 VALUE = "value:"  # before the name of an input that is the same for all samples
 PREVIEW_NOTE = "The preview shows the samples as they are open; Apply reads them anew"
-KIND_WORDS: dict[SampleKind, str] = {
-    "images": "images",
-    "table": "rows",
-    "audio": "frames",
-    "text": "windows of tokens",
-    "tokens": "rows of tokens",
-    "arrays": "samples",
+KIND_WORDS: dict[SampleKind, tuple[str, str]] = {  # of one, and of several
+    "images": ("image", "images"),
+    "table": ("row", "rows"),
+    "audio": ("frame", "frames"),
+    "text": ("window of tokens", "windows of tokens"),
+    "tokens": ("row of tokens", "rows of tokens"),
+    "arrays": ("sample", "samples"),
 }
 
 
@@ -67,7 +67,7 @@ def sample_kind(samples: Samples) -> SampleKind:
     suffix = Path(samples.path).suffix.lower()
     if suffix == ".txt":
         return "text"
-    if suffix in TABLES:
+    if suffix in TABLES or Path(samples.path).is_dir():  # a folder of Parquet shards
         return "table"
     ids = [column for column in columns if column.dtype.kind in "iu" and len(column.shape) == 2]
     return "tokens" if suffix == ".npy" and ids else "arrays"
@@ -113,9 +113,11 @@ def sample_form(document: Document, draft: SampleDraft) -> SampleForm:
 
 
 def _summary(samples: Samples, kind: SampleKind) -> str:
-    parts = [f"{samples.count:,} {KIND_WORDS[kind]}"]
+    one, several = KIND_WORDS[kind]
+    parts = [f"{samples.count:,} {one if samples.count == 1 else several}"]
     if samples.class_names:
-        parts.append(f"in {len(samples.class_names):,} classes")
+        classes = len(samples.class_names)
+        parts.append(f"in {classes:,} {'class' if classes == 1 else 'classes'}")
     elif samples.labels is None:
         parts.append("without labels")
     return " ".join(parts)
@@ -149,7 +151,9 @@ def _open_length(document: Document) -> bool:
 
 
 def _total(samples: Samples, reading: Reading) -> int | None:
-    """How many samples the file has; None where a subset of it is open."""
+    """How many samples the file has; None where a subset is open and nobody counted the rest."""
+    if samples.drawn_from is not None:
+        return samples.drawn_from
     every = reading.subset is None or samples.count < reading.subset
     return samples.count if every else None
 

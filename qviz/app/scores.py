@@ -6,7 +6,7 @@ from qviz.data.parts import Part
 from qviz.engine.evaluate import Evaluation
 from qviz.errors import QvizError
 
-ScoreKey = tuple[str, Part, str, int | None]  # plan key, part, metric, limit
+ScoreKey = tuple[str, Part, str, str, int | None]  # plan key, part, metric, output, limit
 
 
 class Scores:
@@ -29,7 +29,7 @@ class Scores:
     def show(self, key: ScoreKey, evaluation: Evaluation) -> None:
         """Show an evaluation, and keep it when it has seen all it was asked to."""
         self.shown, self._shown_key = evaluation, key
-        limit = key[3]
+        limit = key[4]
         target = evaluation.total if limit is None else min(limit, evaluation.total)
         if evaluation.samples >= target:
             self._finished[key] = evaluation

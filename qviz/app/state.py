@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 import torch
 
@@ -48,7 +48,7 @@ class State:
         self._memo = Memo() if memo_budget is None else Memo(memo_budget)
         self._executor: Executor | None = None
         self._planned: tuple[Model | None, Plan, dict[str, Scheme]] | None = None
-        self._cost: tuple[dict[str, Scheme], Mapping[int, int] | None, Cost] | None = None
+        self._cost: tuple[tuple[object, ...], Cost] | None = None  # and what it is the cost of
         self._live = post is not None
         if self._live:  # one core is the window's
             torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
@@ -87,7 +87,8 @@ class State:
 
     def _score_key(self) -> ScoreKey:
         document = self._document
-        return (document.plan.key, document.part, document.metric, self._limit)
+        chosen = (document.metric, document.output)
+        return (document.plan.key, document.part, *chosen, self._limit)
 
     def cancel(self, lane: str | None = None) -> None:
         """Stop the work of one lane, or of all."""

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from qviz.app.class_table import answers_of, class_names
 from qviz.app.document import Document, Findings
-from qviz.app.metric_choices import metric_choices
+from qviz.app.metric_choices import metric_choices, output_choices
 from qviz.app.views import Strip
 from qviz.data.samples import Samples
 from qviz.engine.evaluate import Evaluation
 from qviz.plan.cost import Cost
+
+MULTILABEL = "exact match"  # a metric that only samples with several classes have
 
 
 def number_strip(
@@ -40,6 +43,7 @@ def number_strip(
         bops_quantized=cost.bops_quantized,
     )
     if shown is not None:
+        classes = class_choices(document.scored, shown)
         strip = replace(
             strip,
             metric=shown.metric,
@@ -56,9 +60,12 @@ def number_strip(
             kl=shown.kl,
             stale=not current or bool(failure),
             better=shown.better,
-            metrics=metric_choices(
-                shown.choices, document.metric, proposed, class_choices(document.scored)
-            ),
+            metrics=metric_choices(shown.choices, document.metric, proposed, classes),
+            note=scored_as(shown),
+            output=shown.output,
+            outputs=output_choices(shown.outputs, document.output, shown.output),
+            classes=classes,
+            answers=answers_of(document.scored, shown),
         )
     if failure:
         return replace(strip, state="failed", message=failure)
@@ -81,11 +88,23 @@ def number_strip(
     return replace(strip, state="cancelled", message="Evaluation stopped; an edit starts it again")
 
 
-def class_choices(samples: Samples | None) -> tuple[str, ...]:
-    """What the classes of the samples are called, "3 Dress"; () without a class per sample."""
+def scored_as(shown: Evaluation) -> str:
+    """Which output is scored, where there are several, and how labels are read; "" if plainly."""
+    count = len(shown.outputs)
+    which = f"output {shown.output}, one of {count}" if count > 1 else ""
+    return ", ".join(filter(None, (which, shown.note)))
+
+
+def class_choices(samples: Samples | None, shown: Evaluation | None = None) -> tuple[str, ...]:
+    """What the classes of the samples are called, "3 Dress"; () where samples have no classes.
+
+    A sample has one class or, as the evaluation shown tells, several.
+    """
     labels = None if samples is None else samples.labels
-    if samples is None or labels is None or labels.ndim != 1 or labels.dtype.kind != "i":
+    if samples is None or labels is None:
         return ()
-    names = samples.class_names
-    count = max(len(names), int(labels.max()) + 1 if len(labels) else 0)
-    return tuple(f"{at} {names[at]}" if at < len(names) else str(at) for at in range(count))
+    if shown is not None and MULTILABEL in shown.choices:
+        return class_names(samples, labels.shape[1])
+    if labels.ndim != 1 or labels.dtype.kind != "i":
+        return ()
+    return class_names(samples, int(labels.max()) + 1 if len(labels) else 0)

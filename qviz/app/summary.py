@@ -31,6 +31,7 @@ def summary(session: Session, evaluation: Evaluation | None) -> dict[str, Any]:
             "sha256": document.model.hash,
             "layers": len(document.model.layers),
             "parameters": parameter_count(document.model),
+            "file_bytes": document.model.source_bytes,
         },
         "data": _data(document),
         "parity": None
@@ -62,9 +63,10 @@ def _data(document: Document) -> dict[str, Any] | None:
 
 def _scores(evaluation: Evaluation | None) -> dict[str, Any]:
     if evaluation is None:
-        return {"metric": None, "float": None, "quantized": None}
+        return {"metric": None, "output": None, "float": None, "quantized": None}
     return {
         "metric": evaluation.metric,
+        "output": evaluation.output,
         "unit": evaluation.unit,
         "better": evaluation.better,
         "part": evaluation.part,

@@ -6,7 +6,7 @@ from qviz.app.document import Document, Findings
 from qviz.app.views import Cell, LayerRow
 from qviz.model.model import Model
 from qviz.model.slots import Layer
-from qviz.plan.cost import Cost
+from qviz.plan.cost import Cost, weight_bytes
 from qviz.quant.scheme import Scheme
 
 
@@ -20,11 +20,13 @@ def layer_rows(
     shared = _sharing(model)
     outputs = findings.outputs.get(document.plan.key)
     rows = []
+    counted: set[str] = set()  # tensors whose bytes are in a row already
     for layer, layer_cost in zip(model.layers, cost.layers, strict=True):
         cells = {
             role: _cell(document, findings, model, layer, role, schemes, shared)
             for role in ("weight", "input")
         }
+        size = layer_cost.bytes - _repeated(findings, model, layer, schemes, counted)
         error = None if outputs is None else outputs[layer.index]
         local = None if error is None else error.local
         arrived = None if error is None else error.accumulated
@@ -38,14 +40,31 @@ def layer_rows(
                 macs=layer_cost.macs,
                 weight=cells["weight"],
                 input=cells["input"],
-                size_bytes=layer_cost.bytes,
-                size_share=layer_cost.bytes / max(cost.bytes_quantized, 1),
+                size_bytes=size,
+                size_share=size / max(cost.bytes_quantized, 1),
                 local_db=None if local is None else local.sqnr_db,
                 accumulated_db=None if arrived is None else arrived.sqnr_db,
                 output_bias=None if arrived is None else arrived.bias,
             )
         )
     return tuple(rows)
+
+
+def _repeated(
+    findings: Findings, model: Model, layer: Layer, schemes: dict[str, Scheme], counted: set[str]
+) -> int:
+    """Bytes of the layer's weights that an earlier row counts; adds its own to `counted`."""
+    found = 0
+    for slot in (model.slots[name] for name in layer.slots):
+        if slot.role != "weight":
+            continue
+        if slot.value in counted:
+            scheme = schemes[slot.name]
+            wide = (slot.group, scheme) in findings.wide
+            tensor = model.declared(slot.value)
+            found += weight_bytes(tensor, slot.axis, scheme, wide_scales=wide)
+        counted.add(slot.value)
+    return found
 
 
 def _sharing(model: Model) -> dict[str, tuple[str, ...]]:

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from qviz.app.class_table import Answers as Answers
 from qviz.data.parts import Part as Part
 from qviz.errors import QvizError
 
@@ -166,6 +167,11 @@ class Strip:
     better: Literal["higher", "lower"] = "higher"  # which direction of the metric is good
     metrics: tuple[MetricChoice, ...] = ()  # what else these samples can tell
     wants_samples: bool = False  # the message asks to open samples
+    note: str = ""  # which output is scored and how labels are read, where that is not plain
+    output: str = ""  # the one that is scored
+    outputs: tuple[OutputChoice, ...] = ()  # what else can be scored; () of a model with one
+    classes: tuple[str, ...] = ()  # what classes are called, "3 Dress"
+    answers: Answers | None = None  # of one class per labelled sample: for `class_rows`
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +184,16 @@ class MetricChoice:
     current: bool
     asks: Literal["", "class", "threshold"] = ""
     answer: str = ""  # what was asked for last, where it is the current one
+
+
+@dataclass(frozen=True, slots=True)
+class OutputChoice:
+    """One entry of the menu of the model's outputs."""
+
+    name: str  # the word of `Session.set_output`
+    label: str
+    tip: str
+    current: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,15 @@ def read_values(given: tuple[str, ...]) -> dict[str, float]:
     return values
 
 
+def read_how(given: tuple[str, ...]) -> Any:
+    """KEY=VALUE pairs as a Reading; raises QvizError."""
+    if not given:
+        return None
+    from qviz.cli.reading_option import read_reading  # arrays are not loaded for --help
+
+    return read_reading(given)
+
+
 class _OpenByDefault(click.Group):
     """`qviz model.onnx` means `qviz open model.onnx`: the first word that is no command."""
 
@@ -68,7 +77,8 @@ _view = click.option(
     help="For --screenshot: the view to show.",
 )
 _samples_help = (
-    "Samples: .npz, .npy, .csv, .parquet, .wav, .txt, or a folder of images or recordings."
+    "Samples: .npz, .npy, .csv, .jsonl, .parquet, .wav, .txt, or a folder of images (and masks), "
+    "recordings or Parquet shards."
 )
 _run_code = click.option(
     "--run-code", is_flag=True, help="MODEL is a Python program that you trust: run it."
@@ -80,6 +90,16 @@ _values = click.option(
     metavar="NAME=VALUE",
     callback=lambda _ctx, _param, given: read_values(given),
     help="Feed an input the same value for all samples, such as sr=16000; may be repeated.",
+)
+_reading = click.option(
+    "--reading",
+    multiple=True,
+    metavar="KEY=VALUE",
+    callback=lambda _ctx, _param, given: read_how(given),
+    help="How samples are read; may be repeated. label=COLUMN (or array), length=N (of tokens or "
+    "audio frames), hop=N, tokenizer=FILE, next-token=yes|no, subset=N, subset-seed=N; of pictures "
+    "preset=NAME, size=HxW, resize=N, crop=N, mean=A,B,C, std=A,B,C, scale=1/255, channels=BGR, "
+    "layout=NHWC, interpolation=bicubic.",
 )
 _screenshot = click.option(
     "--screenshot", type=click.Path(path_type=Path), help="Render the window into a PNG and exit."
@@ -193,6 +213,7 @@ def demo(
 @cli.command()
 @click.argument("model")
 @click.option("--samples", metavar="FILE", help=_samples_help)
+@_reading
 @_values
 @_run_code
 @click.option("--weights", metavar="SCHEME", help="Scheme of all weights [default: int8:channel].")
@@ -219,6 +240,8 @@ def demo(
     metavar="NAME",
     help="top-5, AUROC, recall:3, sensitivity@0.3 …, or a .py file [default: what fits].",
 )
+@click.option("--output", metavar="NAME", help="The output to score [default: the one that fits].")
+@click.option("--classes", is_flag=True, help="Also print recall and precision of every class.")
 @click.option("--json", "json_file", metavar="FILE|-", help="Write every figure as JSON.")
 @click.option("--save-plan", type=click.Path(path_type=Path), help="Save the plan.")
 @_screenshot

@@ -18,7 +18,8 @@ from qviz.app.session import Session
 from qviz.app.summary import summary
 from qviz.app.views import Part
 from qviz.cli.report import write_report
-from qviz.cli.tables import layer_table, number_lines
+from qviz.cli.tables import class_table, layer_table, number_lines
+from qviz.data.reading import Reading
 from qviz.engine.evaluate import Evaluation
 from qviz.errors import QvizError
 
@@ -36,6 +37,7 @@ def run_plan(
     limit: int | None,
     seed: int | None,
     part: Part | None,
+    output: str | None,
     metric: str | None,
     json_file: str | None,
     save_plan: Path | None,
@@ -44,19 +46,25 @@ def run_plan(
     size: tuple[int, int],
     select: str | None,
     view: str,
+    classes: bool = False,
+    reading: Reading | None = None,
 ) -> None:
     """`qviz run`: score a plan and print or write every figure.
 
-    What is None is left as it is, or as the project says.
+    What is None is left as it is, or as the project says. `classes`: also those of each class.
     """
     with _progress() as progress:
         session = Session(limit=limit, progress=progress)
-        session.open(model, samples, plan, values=values, run_code=run_code, seed=seed)
+        session.open(
+            model, samples, plan, reading=reading, values=values, run_code=run_code, seed=seed
+        )
         session.set_defaults(weights, inputs)
         for setting in settings:
             session.set_text(setting)
         if part is not None:
             session.set_part(part)
+        if output is not None:
+            session.set_output(output)
         if metric is not None:
             _choose_metric(session, metric, run_code)
         evaluation = _score(session)
@@ -64,6 +72,8 @@ def run_plan(
         sys.stdout.write(_json_text(session, evaluation))
     else:
         print_numbers(session, evaluation)
+        if classes:
+            _print_classes(session)
         if json_file is not None:
             _write(Path(json_file), _json_text(session, evaluation))
     if save_plan is not None:
@@ -128,11 +138,24 @@ def run_demo(model: str, samples: str, out: Path) -> None:
     console.print(f"\nSaved {picture}, {out / 'report.html'} and {out / 'summary.json'}")
 
 
+def _print_classes(session: Session) -> None:
+    console, answers = _console(), session.strip().answers
+    console.print()
+    if answers is None:
+        console.print("classes: these samples do not have a class each")
+    else:
+        console.print(class_table(answers))
+
+
+def _console() -> Console:
+    """Standard output, wide enough for the tables where it is a file."""
+    console = Console()
+    return console if console.is_terminal else Console(width=120)
+
+
 def print_numbers(session: Session, evaluation: Evaluation | None) -> None:
     """The layer table and the numbers, on standard output."""
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=120)
+    console = _console()
     console.print(layer_table(session))
     for line in number_lines(session, evaluation):
         console.print(line, highlight=False)

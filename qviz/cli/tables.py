@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import math
 
+from rich.markup import escape
 from rich.table import Table
 
+from qviz.app.class_table import Answers, ClassShare, class_rows
 from qviz.app.session import Session
-from qviz.app.views import Cell
+from qviz.app.strip import scored_as
+from qviz.app.views import Cell, Strip
 from qviz.engine.evaluate import Evaluation
+from qviz.ui.metric_numbers import Spelling
+from qviz.ui.number_format import MINUS
 
 NAME_WIDTH = 36
+CLASS_WIDTH = 24  # leaves the figures of a class room on a line of 120
 
 
 def layer_table(session: Session) -> Table:
@@ -47,6 +53,40 @@ def layer_table(session: Session) -> Table:
     return table
 
 
+def class_table(answers: Answers) -> Table:
+    """One row per class, the worst change of recall first: percentages and 95 % intervals."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("class", no_wrap=True)
+    for title in ("samples", *_columns_of("recall"), *_columns_of("precision")):
+        table.add_column(title, justify="right", no_wrap=True)
+    for row in class_rows(answers):
+        table.add_row(
+            row.name if len(row.name) <= CLASS_WIDTH else row.name[: CLASS_WIDTH - 1] + "…",
+            f"{row.samples:,}",
+            *_share(row.float_recall),
+            *_share(row.recall),
+            _points(row.recall_change),
+            *_share(row.float_precision),
+            *_share(row.precision),
+            _points(row.precision_change),
+        )
+    return table
+
+
+def _columns_of(metric: str) -> tuple[str, ...]:
+    return f"{metric}: float", "95 %", "quantized", "95 %", "change"
+
+
+def _share(share: ClassShare | None) -> tuple[str, str]:
+    if share is None:
+        return "–", ""
+    return f"{share.value:.2f}", f"{share.low:.0f}–{share.high:.0f}"
+
+
+def _points(change: float | None) -> str:
+    return "–" if change is None else f"{change:+.2f}"
+
+
 def _shortened(name: str) -> str:
     """Long exporter paths lose their beginning: the end tells layers apart."""
     return name if len(name) <= NAME_WIDTH else "…" + name[1 - NAME_WIDTH :]
@@ -81,6 +121,8 @@ def number_lines(session: Session, evaluation: Evaluation | None) -> list[str]:
     document = session.document()
     warnings = (m.text for m in session.messages() if m.level == "warning")
     lines += [text for text in warnings if text != document.parity]
+    samples = session.current().scored
+    lines += [] if samples is None else map(escape, samples.notes)
     if document.synthetic:
         lines.append("without samples: inputs and outputs were measured on synthetic inputs")
     if document.parity:
@@ -89,20 +131,23 @@ def number_lines(session: Session, evaluation: Evaluation | None) -> list[str]:
 
 
 def _score_lines(evaluation: Evaluation) -> list[str]:
-    unit = evaluation.unit
+    spelled = _Spelled(evaluation)
     seen = f"{evaluation.samples:,} of {evaluation.total:,} samples ({evaluation.part})"
     interval = "exact" if evaluation.exact else "estimated"
     if not evaluation.exact:
-        interval = f"95 % interval {evaluation.low:.2f} to {evaluation.high:.2f} {unit}"
+        low, high = spelled.number(evaluation.low, unit=False), spelled.number(evaluation.high)
+        interval = f"95 % interval {low} to {high}"
     lines = [""]
+    remark = scored_as(evaluation)
+    seen += f", {escape(remark)}" if remark else ""
     if math.isfinite(evaluation.float_value):
         lines.append(
-            f"{evaluation.metric}: float {evaluation.float_value:.2f} {unit} → quantized "
-            f"[bold]{evaluation.value:.2f} {unit}[/bold] ({_change(evaluation)}), "
+            f"{evaluation.metric}: float {spelled.number(evaluation.float_value)} → quantized "
+            f"[bold]{spelled.number(evaluation.value)}[/bold] ({spelled.change()}), "
             f"{interval}, {seen}"
         )
     else:
-        value = "exact" if evaluation.value == math.inf else f"{evaluation.value:.2f} {unit}"
+        value = "exact" if evaluation.value == math.inf else spelled.number(evaluation.value)
         lines.append(f"{evaluation.metric}: [bold]{value}[/bold], {seen}")
     if evaluation.flips is not None:
         lines.append(f"flips: {evaluation.flips} predictions differ from float")
@@ -111,9 +156,28 @@ def _score_lines(evaluation: Evaluation) -> list[str]:
     return lines
 
 
-def _change(evaluation: Evaluation) -> str:
-    if evaluation.delta is None:
-        return "no change to tell"
-    return (
-        f"{evaluation.delta:+.2f} {'points' if evaluation.unit == '%' else evaluation.unit}".strip()
-    )
+class _Spelled:
+    """The numbers of an evaluation with as many digits as the window gives them."""
+
+    def __init__(self, evaluation: Evaluation) -> None:
+        self._strip = Strip(
+            "done",
+            unit=evaluation.unit,
+            float_value=evaluation.float_value,
+            value=evaluation.value,
+            delta=evaluation.delta,
+        )
+        self._spelling = Spelling(self._strip)
+
+    def number(self, value: float, *, unit: bool = True) -> str:
+        """A value, with its unit where it has one."""
+        words = self._spelling.number(value).replace(MINUS, "-")
+        return f"{words} {self._strip.unit}".strip() if unit else words
+
+    def change(self) -> str:
+        """Quantized minus float, in points of a percentage."""
+        change = self._spelling.change(self._strip)
+        if change is None:
+            return "no change to tell"
+        unit = "points" if self._strip.unit == "%" else self._strip.unit
+        return f"{self._spelling.signed(change)} {unit}".strip().replace(MINUS, "-")

@@ -6,12 +6,12 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from qviz.model.model import Model
 from qviz.model.slots import Layer, Role
 from qviz.quant.encoding import Encoding, Scaled
-from qviz.quant.scale import fits_half
 from qviz.quant.scheme import Scheme
 
 FLOAT_BITS = 32
@@ -152,7 +152,7 @@ def _scale_bytes(scheme: Scheme, wide: bool) -> int:
 
 
 def has_wide_scales(encoding: Encoding | None) -> bool:
-    """Whether groups need float32 scales: one of theirs is no normal float16."""
+    """Whether groups need float32 scales: one of theirs is no float16."""
     if not isinstance(encoding, Scaled) or encoding.block is None:
         return False
-    return not bool(fits_half(encoding.scale).all())
+    return not torch.equal(encoding.scale.half().float(), encoding.scale)

@@ -31,13 +31,14 @@ def stored_quantizers(model: Model) -> dict[str, Stored]:
 
     These are scales along another axis than the slot's channels, and of an input's channels.
     """
-    found = {}
-    for slot in model.slots.values():
-        quantizer = model.quantizers.get(slot.group)
-        stored = None if quantizer is None else _stored(quantizer, slot)
-        if stored is not None:
-            found[slot.group] = stored
-    return found
+    every = ((slot.group, stored_quantizer(model, slot)) for slot in model.slots.values())
+    return {group: stored for group, stored in every if stored is not None}
+
+
+def stored_quantizer(model: Model, slot: Slot) -> Stored | None:
+    """That of one slot; None where the file has none that a scheme of the slot describes."""
+    quantizer = model.quantizers.get(slot.group)
+    return None if quantizer is None else _stored(quantizer, slot)
 
 
 def stored_plan(model: Model, default: Plan) -> Plan:

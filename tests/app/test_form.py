@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
-from qviz.app import edits
+from qviz.app import edits, form
 from qviz.app.completion import completions
 from qviz.app.document import DEFAULT_PLAN, Document, Findings
 from qviz.app.form import FAMILIES, empty_form, scheme_form
 from qviz.app.views import Role, SchemeForm
 from qviz.errors import QvizError
 from qviz.model.model import Model
+from qviz.model.quantized.quantizer import Quantizer
 from qviz.model.read_onnx import read_onnx
 from qviz.plan.plan import Plan
 from qviz.plan.resolve import schemes
@@ -110,6 +113,35 @@ def test_slots_that_differ_show_no_value_and_only_what_they_share(model: Model) 
     assert labels == ["2ⁿ⁻¹-1", "2ⁿ⁻¹-½", "2ⁿ⁻¹"]
     plan = edits.set_scheme(model, plan, ["fc1.weight"], "kmeans4")
     assert _shown(_form(model, plan, "fc1.weight", "fc2.weight")) == {"family": None}
+
+
+def test_the_files_scales_are_offered_for_slots_that_all_have_some(model: Model) -> None:
+    groups = {name: model.slots[name].group for name in ("fc1.weight", "fc2.weight")}
+    scale, zero = torch.tensor([0.01]), torch.zeros(1, dtype=torch.int32)
+    held = Quantizer("int8", scale, zero)
+    plan = edits.set_scheme(model, DEFAULT_PLAN, list(groups), "int8:full")
+
+    def offered(*holders: str, of: tuple[str, ...]) -> dict[str, str]:
+        quantized = replace(model, quantizers={groups[name]: held for name in holders})
+        fields = {field.name: field for field in _form(quantized, plan, *of).fields}
+        return {choice.value: choice.reason for choice in fields["range"].choices}
+
+    both = tuple(groups)
+    assert offered(*both, of=both)["stored"] == ""
+    assert offered("fc1.weight", of=("fc1.weight",))["stored"] == ""
+    assert offered("fc1.weight", of=both)["stored"] == (
+        "the file's scales are for int8:full:stored"
+    )
+    assert "stored" not in offered("fc1.weight", of=("fc2.weight",))
+
+
+def test_a_refresh_asks_for_the_scales_of_the_chosen_slots_only(
+    model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(form, "stored_quantizer", lambda _, slot: asked.append(slot.name))
+    _form(model, DEFAULT_PLAN, "fc2.weight")
+    assert asked == ["fc2.weight"]
 
 
 @pytest.mark.parametrize("role", ["weight", "input"])

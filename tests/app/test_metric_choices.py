@@ -15,12 +15,19 @@ from qviz.engine.metrics.task import Kind, Task
 
 CLASSES = ("0 cat", "1 dog")
 TWO = [metric.name for metric in metrics_of(Task("classes", 2, probabilities=False))]
-KINDS: tuple[Kind, ...] = ("classes", "positions", "sequences", "values", "unlabelled")
+KINDS: tuple[Kind, ...] = (
+    "classes",
+    "multilabel",
+    "positions",
+    "sequences",
+    "values",
+    "unlabelled",
+)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_metric_says_meaning_unit_and_direction(kind: Kind) -> None:
-    for metric in metrics_of(Task(kind, 2, probabilities=False)):
+    for metric in metrics_of(Task(kind, 2, probabilities=False, yes_or_no=3)):
         word = metric.name.partition("@")[0]
         unit, better, meaning = METRICS[word]
         assert better == metric.better, metric.name

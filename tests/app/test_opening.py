@@ -111,6 +111,49 @@ def test_torchscript_takes_its_shapes_from_an_array_alone(tmp_path: Path) -> Non
     assert qviz.open(path, tmp_path / "rate.npz").document().samples_count == 20
 
 
+class TwoInputs(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.image = torch.nn.Linear(6, 4)
+        self.text = torch.nn.Linear(6, 4)
+
+    def forward(
+        self, image: torch.Tensor, text: torch.Tensor, offset: torch.Tensor
+    ) -> torch.Tensor:
+        scores: torch.Tensor = self.image(image) * self.text(text).tanh() + offset
+        return scores
+
+
+def test_torchscript_takes_its_inputs_by_name_whatever_their_order(tmp_path: Path) -> None:
+    """The two inputs have one shape: by the order of the file they would be exchanged."""
+    net, path = TwoInputs().eval(), tmp_path / "net.pt"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("warnings.warn", lambda *_, **__: None)  # torch.jit is deprecated
+        torch.jit.save(torch.jit.script(net), str(path))
+    image, text = torch.randn(2, 40, 6, generator=torch.Generator().manual_seed(3))
+    offset = torch.tensor([0.0, 0.3, -0.3, 0.1])  # one for all samples
+    with torch.no_grad():
+        labels = net(image, text, offset).argmax(1)
+        assert (net(text, image, offset).argmax(1) != labels).any()
+    arrays = {"Text": text.numpy(), "Image": image.numpy(), "offset": offset.numpy()}
+    exact = {"image": arrays["Image"], "text": arrays["Text"], "offset": arrays["offset"]}
+    for name, given in (("other_case", arrays), ("exact", dict(reversed(exact.items())))):
+        np.savez(tmp_path / f"{name}.npz", allow_pickle=False, labels=labels.numpy(), **given)
+        evaluation = qviz.open(path, tmp_path / f"{name}.npz").evaluate()
+        assert (evaluation.samples, evaluation.float_value) == (40, 100.0)
+
+
+def test_arrays_that_torchscript_has_no_argument_for_are_told(tmp_path: Path) -> None:
+    path, x = tmp_path / "net.pt", np.ones((9, 6), np.float32)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("warnings.warn", lambda *_, **__: None)  # torch.jit is deprecated
+        torch.jit.save(torch.jit.script(module()), str(path))
+    np.savez(tmp_path / "x.npz", a=x, b=x)
+    with pytest.raises(QvizError, match="takes 'input', and the samples have 'a', 'b'"):
+        qviz.open(path, tmp_path / "x.npz")
+
+
 SCALED = """
 import torch
 

@@ -216,8 +216,8 @@ def test_samples_are_opened_again_as_the_draft_says(images: Session) -> None:
     assert not form.changed
     assert field(form, "preset").value == "CLIP"
     assert field(form, "seed").value == "7"
-    assert form.notes == ("4 of 6 samples, drawn with seed 7",)
-    assert field(form, "subset_count").suffix == ""  # how many there are is not known any more
+    assert form.notes[-1] == "4 of 6 samples, drawn with seed 7"
+    assert field(form, "subset_count").suffix == " of 6"
 
 
 def test_a_subset_begins_with_half_of_few_samples(images: Session) -> None:
@@ -409,3 +409,21 @@ def test_numbers_are_written_as_they_are_typed() -> None:
     assert scale_text(1.0) == "1"
     assert scale_text(0.3) == "0.3"
     assert numbers_text((0.485, 127.5)) == "0.485, 127.5"
+
+
+def test_a_preset_tells_the_sizes_it_has_for_this_input(images: Session) -> None:
+    tips = {
+        choice.label: choice.tip
+        for choice in field(images.sample_form(images.sample_draft()), "preset").choices
+    }
+    assert tips["ImageNet (torchvision)"].startswith("Shorter side 183, center 160, 0…1")
+    assert tips["CLIP"].startswith("Shorter side 160 with bicubic interpolation, center 160")
+    assert tips["0…1"].startswith("Resized to the input")
+
+
+def test_an_open_subset_tells_of_how_many_it_is(images: Session) -> None:
+    images.reopen_samples(changed(images, images.sample_draft(), subset="some", subset_count="4"))
+    form = images.sample_form(images.sample_draft())
+    assert form.summary == "4 images in 2 classes"
+    assert field(form, "subset_count").suffix == " of 6"
+    assert field(form, "subset").choices[0].label == "All 6"

@@ -10,14 +10,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from onnx import helper
 
 from qviz.app.findings import learn
-from qviz.app.pipelines import measure_slot
+from qviz.app.pipelines.measuring import measure_slot
 from qviz.app.session import Session
 from qviz.errors import QvizError
 from qviz.model.read_onnx import read_onnx
 from qviz.quant.measure import measure
 from qviz.quant.spelling import parse_scheme
+
+Write = Callable[..., Path]
 
 
 class Live:
@@ -410,6 +413,29 @@ def test_widths_beyond_float32_are_exact(demo_model: Path, demo_samples: Path) -
     assert bars
     assert bars[-1].sqnr_db == float("inf")
     assert all(bar.sqnr_db <= 130.0 for bar in bars[:-1])
+
+
+def test_groups_whose_scales_no_float16_holds_are_paid_for(write_model: Write) -> None:
+    """64 codes of 4 bits and 4 scales: 32 + 4·2 bytes until it is known, 32 + 4·4 then."""
+    w = (1e-7 * np.random.default_rng(0).normal(size=(16, 4))).astype(np.float32)
+    nodes = [helper.make_node("MatMul", ["x", "w"], ["y"], name="fc")]
+    path = write_model("tiny.onnx", nodes, {"w": w}, {"x": ["N", 16]}, {"y": ["N", 4]})
+    session = Session()
+    session.open(path)
+    session.set_defaults("int4:group=16", "float")
+    assert session.rows()[0].size_bytes == 32 + 4 * 2
+    session.measure()
+    assert session.rows()[0].size_bytes == session.strip().bytes_quantized == 32 + 4 * 4
+    facts = {fact.label: fact.value for fact in session.form(["fc.weight"]).facts}
+    assert facts["Bits per weight"] == "6"
+    session.set_defaults("int4:channel")
+    assert session.rows()[0].size_bytes == 32 + 4 * 4
+    session.set_defaults("int4:group=32")
+    session.measure()
+    assert session.rows()[0].size_bytes == 32 + 4 * 4
+    session.set_defaults("int4:group=16:pow2")
+    session.measure()
+    assert session.rows()[0].size_bytes == 32 + 4
 
 
 def test_nothing_open_is_said_plainly() -> None:

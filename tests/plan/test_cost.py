@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import onnx
@@ -15,6 +16,7 @@ from qviz.plan.macs import count_macs
 from qviz.plan.plan import Plan
 from qviz.plan.resolve import schemes
 from qviz.quant.encode import find_encoding
+from qviz.quant.encoding import Scaled
 from qviz.quant.measure import measure
 from qviz.quant.spelling import parse_scheme
 
@@ -167,6 +169,11 @@ def test_groups_whose_scales_are_no_float16_pay_for_float32(build: Any) -> None:
     assert not has_wide_scales(None)
     whole = find_encoding(measure(x, 0, keep=True), parse_scheme("int4:channel"))
     assert not has_wide_scales(whole)
+    grouped = find_encoding(measure(torch.ones(4, 16), 0, keep=True), scheme)
+    assert isinstance(grouped, Scaled)
+    assert not has_wide_scales(grouped)
+    from_a_file = replace(grouped, scale=grouped.scale * (1 + 2**-20))
+    assert has_wide_scales(from_a_file)  # which need not hold scales that are a float16
     model = build([node("MatMul", ["x", "w"])], {"x": (1, 8)}, {"w": (8, 8)}).model
     plan = schemes(model, Plan(scheme, parse_scheme("float")))
     (slot,) = (slot.name for slot in model.slots.values() if slot.role == "weight")

@@ -1,0 +1,1 @@
+"""Pipelines: the generators that lanes run, from files to numbers."""

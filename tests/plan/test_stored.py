@@ -1,0 +1,46 @@
+"""The quantizers of a quantized file, slot by slot and all at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from qviz.model.model import Model
+from qviz.model.quantized.quantizer import Quantizer
+from qviz.model.read_onnx import read_onnx
+from qviz.plan.stored import stored_quantizer, stored_quantizers
+
+
+@pytest.fixture
+def model(mlp: Path) -> Model:
+    """fc1.weight has scales of its own, fc2.weight some along an axis that is none of its own."""
+    model = read_onnx(mlp)
+    first, second = (model.slots[name] for name in ("fc1.weight", "fc2.weight"))
+
+    def scales(axis: int | None, channels: int) -> Quantizer:
+        zeros = torch.zeros(channels, dtype=torch.int32)
+        return Quantizer("int8", torch.full((channels,), 0.01), zeros, axis)
+
+    assert (first.axis, second.axis) == (0, 0)
+    return replace(model, quantizers={first.group: scales(0, 8), second.group: scales(1, 8)})
+
+
+def test_a_slot_has_the_quantizer_of_its_group_where_a_scheme_describes_it(model: Model) -> None:
+    stored = stored_quantizer(model, model.slots["fc1.weight"])
+    assert stored is not None
+    assert str(stored.scheme) == "int8:full:channel:stored"
+    assert stored_quantizer(model, model.slots["fc2.weight"]) is None
+    assert stored_quantizer(model, model.slots["fc1.input"]) is None
+
+
+def test_all_of_them_are_those_of_the_slots(model: Model) -> None:
+    every = stored_quantizers(model)
+    for slot in model.slots.values():
+        one, other = stored_quantizer(model, slot), every.get(slot.group)
+        assert (one is None) == (other is None)
+        if one is not None and other is not None:
+            assert one.scheme == other.scheme
+            assert one.encoding.scale is other.encoding.scale
