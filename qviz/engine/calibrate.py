@@ -18,6 +18,7 @@ from qviz.model.runtime import Runtime
 from qviz.plan.stored import stored_quantizers
 from qviz.quant.measure import measure
 from qviz.quant.statistics import TensorStats, merge
+from qviz.quant.tally import Room
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -47,7 +48,7 @@ def calibrate(
     if feeder.fixed_batch is not None and len(chunks) > 1 and len(chunks[-1]) < feeder.fixed_batch:
         chunks.pop()  # a padded batch would count some samples more often than others
     total = sum(len(chunk) for chunk in chunks)
-    done = 0
+    done, room = 0, Room()
     for chunk_rows in chunks:
         batch: dict[str, TensorStats] = {}
 
@@ -62,7 +63,7 @@ def calibrate(
             for operand, group, axis in watched.get(step.index, ()):
                 value = inputs[operand]
                 if group not in batch and isinstance(value, Tensor):
-                    batch[group] = measure(value, axis)
+                    batch[group] = measure(value, axis, room=room)
 
         with torch.inference_mode():
             runtime.run(feeder.chunk(chunk_rows).feeds, keep=(), observe=observe)
@@ -88,12 +89,12 @@ def _input_slots(model: Model) -> dict[int, list[tuple[int, str, int | None]]]:
 
 def weight_statistics(model: Model, groups: Collection[str]) -> Iterator[tuple[str, TensorStats]]:
     """(group, statistics) of the weight slots in `groups`, the values kept for exact errors."""
-    left, stored = set(groups), stored_quantizers(model)
+    left, stored, room = set(groups), stored_quantizers(model), Room()
     for slot in model.slots.values():
         if slot.group in left:
             left.remove(slot.group)
             read = partial(model.constants.__getitem__, slot.value)
             keep = read if isinstance(model.constants, FileTensors) else True
-            stats = measure(read(), slot.axis, keep=keep)
+            stats = measure(read(), slot.axis, keep=keep, room=room)
             own = stored.get(slot.group)
             yield slot.group, stats if own is None else replace(stats, stored=own.encoding)

@@ -40,12 +40,17 @@ def moving_range(x: Tensor) -> MovingRange | None:
     """Of a batch of samples, which lie along the first axis; None where there is no value."""
     if x.ndim == 0 or x.numel() == 0:
         return None
-    samples = x.detach().float().flatten(1) if x.ndim > 1 else x.detach().float().unsqueeze(0)
-    # amin and amax use all threads on one long row, torch.aminmax(dim=1) does not.
-    ends = torch.stack([samples.amin(1), samples.amax(1)], 1).double()
+    samples = x.detach() if x.ndim > 1 else x.detach().unsqueeze(0)
+    ends = _ends(samples)
     if not bool(ends.isfinite().all()):
-        samples = finite_values(samples)
-        ends = torch.stack([samples.amin(1), samples.amax(1)], 1).double()
+        ends = _ends(finite_values(samples.float()))
     ages = torch.arange(len(ends) - 1, -1, -1, dtype=torch.float64)
     weights = AVERAGING * (1.0 - AVERAGING) ** ages
     return MovingRange(ends[0], weights @ ends, (1.0 - AVERAGING) ** len(ends))
+
+
+def _ends(samples: Tensor) -> Tensor:
+    """(smallest, largest) value of every sample [n, 2], float64."""
+    inside = tuple(range(1, samples.ndim))
+    # Both use all threads on one long row and any layout, which torch.aminmax does not.
+    return torch.stack([samples.amin(inside), samples.amax(inside)], 1).double()

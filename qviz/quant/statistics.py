@@ -41,6 +41,7 @@ class TensorStats:
     moving: MovingRange | None = None  # for activations only
     drawn: Sample | None = None  # for activations only
     stored: Scaled | None = None  # the scales that an already quantized file holds for it
+    finite: bool = True  # whether all values were; NaN and infinite ones count as zeros
 
     @property
     def kept(self) -> bool:
@@ -151,26 +152,19 @@ class TensorStats:
         mean = float(self.mean.mean())
         return math.sqrt(max(float(self.square.mean()) - mean * mean, 0.0))
 
-    def histogram(self) -> tuple[Tensor, Tensor]:
-        """(edges [n+1], counts [n]) over the used bins, zeros included, float64."""
-        counts = self.bins.double()
-        counts[HALF] += self.zeros
-        return self._trimmed(counts, HALF, self.width)
-
     def channel_histogram(self, channel: int) -> tuple[Tensor, Tensor] | None:
-        """The same for one channel, coarser; None when channels were not counted."""
+        """(edges [n+1], counts [n]) over the used bins of a channel, zeros included, float64.
+
+        None when channels were not counted.
+        """
         if self.channel_bins is None:
             return None
-        return self._trimmed(
-            self.channel_bins[channel].double(), CHANNEL_HALF, self.width * (HALF // CHANNEL_HALF)
-        )
-
-    def _trimmed(self, counts: Tensor, half: int, width: float) -> tuple[Tensor, Tensor]:
+        counts, width = self.channel_bins[channel].double(), self.width * (HALF // CHANNEL_HALF)
         used = torch.nonzero(counts).flatten()
         if not used.numel():
             return torch.tensor([-width, 0.0, width], dtype=torch.float64), counts[:2]
         first, last = int(used[0]), int(used[-1]) + 1
-        edges = (torch.arange(first, last + 1, dtype=torch.float64) - half) * width
+        edges = (torch.arange(first, last + 1, dtype=torch.float64) - CHANNEL_HALF) * width
         return edges, counts[first:last]
 
 
@@ -207,6 +201,7 @@ def merge(a: TensorStats, b: TensorStats) -> TensorStats:
         moving=a.moving if a.moving is None or b.moving is None else a.moving.then(b.moving),
         drawn=a.drawn if a.drawn is None or b.drawn is None else a.drawn.then(b.drawn),
         stored=a.stored,
+        finite=a.finite and b.finite,
     )
 
 

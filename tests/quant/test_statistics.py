@@ -119,13 +119,10 @@ def test_histograms_hold_every_value_once(size: float) -> None:
     x = (x * (x.abs() > 0.1)) * size
     stats = measure(x, 0)
     assert bool((stats.bins >= 0).all())
-    edges, counts = stats.histogram()
-    assert float(counts.sum()) == stats.count == x.numel()
-    assert counts.numel() == edges.numel() - 1
-    assert float(edges[0]) <= float(x.min()) < float(edges[1])
-    assert float(edges[-2]) <= float(x.max()) < float(edges[-1])
-    reference = np.histogram(x.double().numpy(), edges.numpy())[0]
-    np.testing.assert_array_equal(counts.numpy(), reference)
+    edges, counts = (np.arange(2 * HALF + 1) - HALF) * stats.width, stats.bins.double().numpy()
+    counts[HALF] += stats.zeros
+    assert counts.sum() == stats.count == x.numel()
+    np.testing.assert_array_equal(counts, np.histogram(x.double().numpy(), edges)[0])
     for channel in range(3):
         found = stats.channel_histogram(channel)
         assert found is not None
@@ -169,13 +166,34 @@ def test_empty_and_zero_tensors(x: Tensor) -> None:
     for axis in (None, 0):
         stats = measure(x, axis)
         assert float(stats.minimum.min()) == float(stats.maximum.max()) == 0.0
-        assert float(stats.histogram()[1].sum()) == stats.count == stats.zeros == x.numel()
+        assert stats.count == stats.zeros == x.numel()
+        assert not bool(stats.bins.any())
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_values_that_are_not_finite_count_as_zeros(bad: float) -> None:
-    stats = measure(torch.tensor([[1.0, bad], [-2.0, 0.5]]), 1)
-    alike(stats, measure(torch.tensor([[1.0, 0.0], [-2.0, 0.5]]), 1))
+    spoilt, without = torch.tensor([[1.0, bad], [-2.0, 0.5]]), torch.tensor([[1.0, 0.0], [-2, 0.5]])
+    stats, wanted = measure(spoilt, 1), measure(without, 1)
+    alike(stats, wanted)
+    assert (stats.finite, wanted.finite) == (False, True)
+    assert [merge(a, b).finite for a in (stats, wanted) for b in (stats, wanted)] == [
+        False,
+        False,
+        False,
+        True,
+    ]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.float8_e5m2])
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+def test_kept_weights_that_are_not_finite_say_so(bad: float, dtype: torch.dtype) -> None:
+    spoilt = torch.tensor([[1.0, bad], [-2.0, 0.5]]).to(dtype)
+    for keep in (True, lambda: spoilt):
+        stats = measure(spoilt, 0, keep=keep)
+        assert not stats.finite
+        assert stats.exact is not None
+        assert stats.exact.tolist() == [[1.0, 0.0], [-2.0, 0.5]]
+    assert measure(torch.tensor([[1e300]], dtype=torch.float64), keep=True).finite is False
 
 
 def test_many_channels_have_no_histogram_of_their_own() -> None:
