@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -12,12 +12,13 @@ from torch import Tensor
 
 from qviz.data.parts import Indices, Part, require_samples
 from qviz.engine.chunks import Feeder
-from qviz.engine.estimates import interval
+from qviz.engine.estimates import Estimate, interval
 from qviz.engine.execute import Executor
 from qviz.engine.float_run import FloatRun, scored_output
 from qviz.engine.metrics import Metric, Task, choose_metric, metrics_of
 from qviz.engine.metrics.agreement import kl_divergence
 from qviz.engine.metrics.metric import Better
+from qviz.engine.pool import Pool, first_numbers, margins
 from qviz.engine.program import Encodings
 
 
@@ -68,6 +69,7 @@ class _Tally:
         self.samples: list[Indices] = []
         self.scores: list[Tensor] = []
         self.float_scores: list[Tensor] = []
+        self.margins: list[NDArray[np.float64]] = []
         self.classes: list[Tensor] = []  # where a sample has one class
         self.float_classes: list[Tensor] = []
         self.flips = 0
@@ -80,6 +82,7 @@ class _Tally:
         self.samples.append(samples)
         self.scores.append(self.metric.rows(output, reference, labels))
         self.float_scores.append(self.metric.rows(reference, reference, labels))
+        self.margins.append(margins(self.task, reference, labels))
         if not self.task.classes:
             return
         found, expected = self.task.predictions(output), self.task.predictions(reference)
@@ -89,8 +92,15 @@ class _Tally:
             self.classes.append(found)
             self.float_classes.append(expected)
 
-    def summary(self, part: Part, total: int, output: str, outputs: tuple[str, ...]) -> Evaluation:
-        """The score so far, of one output among those that have one."""
+    def pool(self, rows: Indices, float_run: FloatRun) -> Pool:
+        """What float gave for all samples, in the order of `rows`."""
+        places = np.argsort(np.concatenate(self.samples), kind="stable")
+        order = places[np.argsort(np.argsort(rows, kind="stable"), kind="stable")]
+        scores = torch.cat(self.float_scores)[torch.from_numpy(order)]
+        return Pool(self.task, self.metric, scores, np.concatenate(self.margins)[order], float_run)
+
+    def summary(self, part: Part, total: int, float_run: FloatRun, *, watched: bool) -> Evaluation:
+        """The score so far; its interval holds at every look if `watched`."""
         metric, classes = self.metric, bool(self.task.classes)
         samples = np.concatenate(self.samples)
         scores = torch.cat(self.scores)
@@ -103,6 +113,7 @@ class _Tally:
             proportion=metric.proportion,
             share=metric.unit == "%",
             draws=metric.draws(scores) if metric.draws else None,
+            watched=watched,
         )
         factor = 100.0 if metric.unit == "%" else 1.0
         delta = factor * (value - float_value)
@@ -126,8 +137,37 @@ class _Tally:
             float_predictions=torch.cat(self.float_classes).numpy() if self.classes else None,
             note=self.task.note,
             ignored=self.task.ignored,
-            output=output,
-            outputs=outputs,
+            output=float_run.reading.output,
+            outputs=float_run.scorable,
+        )
+
+    def estimated(self, part: Part, estimate: Estimate, pool: Pool) -> Evaluation:
+        """A score from drawn samples, which by themselves stand for nothing else."""
+        metric = pool.metric
+        float_value, _ = metric.estimate(pool.scores)
+        factor = 100.0 if metric.unit == "%" else 1.0
+        return Evaluation(
+            metric=metric.name,
+            unit=metric.unit,
+            better=metric.better,
+            choices=tuple(choice.name for choice in self.offered),
+            part=part,
+            value=factor * estimate.value,
+            low=factor * estimate.low,
+            high=factor * estimate.high,
+            float_value=factor * float_value,
+            delta=factor * (estimate.value - float_value),
+            flips=None,
+            kl=None,
+            samples=estimate.seen,
+            total=estimate.total,
+            rows=np.zeros(0, np.int64),
+            predictions=None,
+            float_predictions=None,
+            note=self.task.note,
+            ignored=self.task.ignored,
+            output=pool.float_run.reading.output,
+            outputs=pool.float_run.scorable,
         )
 
 
@@ -155,12 +195,20 @@ def evaluate(
         WorkCancelledError: `cancelled()` turned true between two operators.
     """
     require_samples(rows, part, feeder.samples.name)
-    seen = rows if limit is None else rows[:limit]
     program = executor.program(encodings)
+    executor.memo.next_generation()
+    asked = (feeder.samples.hash, rows.tobytes(), metric, None if own is None else id(own), output)
+    pool = executor.pools.get(asked)
+    first: Evaluation | None = None
+    if pool is not None and pool.draws and limit is None:
+        drawn = _Tally(pool.task, pool.metric, own)
+        for estimate in first_numbers(executor, feeder, encodings, program, rows, pool, cancelled):
+            first = drawn.estimated(part, estimate, pool)
+            yield first
+    seen = _shuffled(rows) if limit is None else rows[:limit]
     float_run = FloatRun(executor, feeder, rows, output, cancelled)
     labels = feeder.samples.labels
     tally: _Tally | None = None
-    executor.memo.next_generation()
     for chunk_rows in feeder.cut(seen):
         with torch.inference_mode():
             chunk = feeder.chunk(chunk_rows)
@@ -172,4 +220,14 @@ def evaluate(
                 tally = _Tally(task, choose_metric(task, reference.ndim, metric, own), own)
             chosen = None if labels is None else torch.from_numpy(labels[chunk_rows])
             tally.add(found, reference, chosen, chunk_rows)
-        yield tally.summary(part, len(rows), float_run.reading.output, float_run.scorable)
+        summary = tally.summary(part, len(rows), float_run, watched=limit is None)
+        if first is not None and not summary.exact:  # the better number, until all is seen
+            summary = replace(first, samples=max(first.samples, summary.samples))
+        yield summary
+    if tally is not None and len(seen) == len(rows):
+        executor.pools[asked] = tally.pool(rows, float_run)
+
+
+def _shuffled(rows: Indices) -> Indices:
+    """The same order for the same samples: what comes first stands for all of a sorted file."""
+    return np.random.default_rng(len(rows)).permutation(rows)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import suppress
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from torch import Tensor
 
@@ -17,6 +17,9 @@ from qviz.engine.tasks import Ref, Task
 from qviz.model.model import Model, Value
 from qviz.model.runtime import Runtime
 from qviz.model.slots import Layer
+
+if TYPE_CHECKING:
+    from qviz.engine.pool import Pool
 
 Keep = Literal["all", "outputs", "nothing"]
 WORTH = 0.25  # ns a byte must save: what it costs to write it to memory that is not in use yet
@@ -45,6 +48,7 @@ class Executor:
         self.model = model
         self.memo = memo
         self.runtime = Runtime(model)
+        self.pools: dict[Hashable, Pool] = {}  # what float gave for whole parts
         self.steps_run = 0  # how many operators really ran, over all calls
         self._integers = integers
         native = onednn_works() if native is None else native
