@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from qviz.data.array_fitting import SCALED
 from qviz.data.samples import Array, Samples
 from qviz.engine.evaluate import Evaluation
 
@@ -41,7 +42,15 @@ def chance_warning(samples: Samples, evaluation: Evaluation) -> str:
         f"The float model scores like chance: {100 * right:.1f} %, where always naming the "
         f"commonest class gives {100 * base:.1f} %. Its samples may be scaled or ordered in "
         "another way than it was trained on, or the labels are another model's"
+        f"{_of_pixels(samples)}"
     )
+
+
+def _of_pixels(samples: Samples) -> str:
+    """A word on pixels that are given as bytes."""
+    columns = samples.arrays.values()
+    raw = any(column.dtype == np.uint8 and len(column.shape) == 4 for column in columns)
+    return f". Pixels are given as they are, 0…255; {SCALED}" if raw else ""
 
 
 def _like_chance(right: float, answers: Array, labels: Array) -> bool:

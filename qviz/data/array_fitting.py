@@ -17,6 +17,8 @@ from qviz.data.token_inputs import companion, in_rows, token_input
 
 _PICTURE_SIDE = 8  # pixels; smaller arrays of bytes are no pictures
 
+SCALED = "`qviz run --reading preset=0…1`, or another preset, scales them"
+
 
 def fitting(
     subject: str, roles: Roles, inputs: tuple[InputSpec, ...], reading: Reading
@@ -42,11 +44,8 @@ def fitting(
             continue  # whatever its layout, it goes through preprocessing
         arrays[name], note = arranged(name, array, spec, rows)
         notes += [note] if note else []
-        if _raw_pixels(arrays[name], spec):
-            notes.append(
-                f"Pixels of '{name}' are given as they are, 0…255: "
-                "--reading preset=0…1, or another preset, scales them"
-            )
+        if labels is None and raw_pixels(arrays[name], spec):  # with labels the score will tell
+            notes.append(f"Pixels of '{name}' are given as they are, 0…255; {SCALED}")
     return arrays, labels, tuple(notes)
 
 
@@ -64,7 +63,7 @@ def _cut(
     return rows, labels[: rows.size].reshape(rows.shape)
 
 
-def _raw_pixels(array: Array, spec: InputSpec) -> bool:
+def raw_pixels(array: Array, spec: InputSpec) -> bool:
     """Whether an input of floats is fed what looks like pictures of bytes."""
     if array.dtype != np.uint8 or not spec.dtype.startswith("float") or array.ndim != 4:
         return False

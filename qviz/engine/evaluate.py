@@ -222,10 +222,26 @@ def evaluate(
             tally.add(found, reference, chosen, chunk_rows)
         summary = tally.summary(part, len(rows), float_run, watched=limit is None)
         if first is not None and not summary.exact:  # the better number, until all is seen
-            summary = replace(first, samples=max(first.samples, summary.samples))
+            summary = _with_value_of(first, summary)
         yield summary
     if tally is not None and len(seen) == len(rows):
         executor.pools[asked] = tally.pool(rows, float_run)
+
+
+def _with_value_of(first: Evaluation, summary: Evaluation) -> Evaluation:
+    """A summary with the better number; its own flips once it has seen as many samples."""
+    fewer = summary.samples < first.samples
+    return replace(
+        summary,
+        value=first.value,
+        low=first.low,
+        high=first.high,
+        float_value=first.float_value,
+        delta=first.delta,
+        flips=None if fewer else summary.flips,
+        kl=None if fewer else summary.kl,
+        samples=max(first.samples, summary.samples),
+    )
 
 
 def _shuffled(rows: Indices) -> Indices:

@@ -39,10 +39,9 @@ class Pool:
         """Whether the metric is a mean of shares of enough samples to draw some of them first."""
         return (
             self.metric.proportion
-            and self.metric.draws is None
-            and self.scores.shape[1] == 1
             and len(self.scores) >= FEWEST
-            and bool(((self.scores >= 0.0) & (self.scores <= 1.0)).all())
+            and bool((self.scores[:, 1:] == 1.0).all())  # every sample counts
+            and bool(((self.scores[:, 0] >= 0.0) & (self.scores[:, 0] <= 1.0)).all())
         )
 
 

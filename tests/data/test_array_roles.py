@@ -164,9 +164,10 @@ def test_axes_that_are_left_out_are_added(tmp_path: Path) -> None:
 
 
 def test_pixels_for_a_model_of_floats_are_told(tmp_path: Path) -> None:
-    note = "Pixels of 'x' are given as they are, 0…255: --reading preset=0…1"
+    note = "Pixels of 'x' are given as they are, 0…255"
     pixels = np.zeros((6, 3, 8, 8), np.uint8)
     assert read(tmp_path, x=pixels).notes[0].startswith(note)
+    assert read(tmp_path, x=pixels, labels=np.zeros(6, np.int64)).notes == ()
     assert read(tmp_path, (InputSpec("x", "uint8", (None, 3, 8, 8)),), x=pixels).notes == ()
 
 
