@@ -106,7 +106,7 @@ class Measuring(State):
         if self._scores.recall(self._score_key()):
             self._lanes["evaluate"].cancel()
             self._changed("strip", "rows", "distribution")
-            self._measure_outputs()
+            self._follow_outputs()
             return
         self._lanes["layers"].cancel()
         limit, first = self._limit, self._watching.groups
@@ -122,7 +122,7 @@ class Measuring(State):
     def _evaluation_finished(self) -> None:
         self._changed("strip", "rows")
         self._warn_of_chance()
-        self._measure_outputs()
+        self._follow_outputs()
 
     def _warn_of_chance(self) -> None:
         """Once for each set of samples."""
@@ -176,6 +176,16 @@ class Measuring(State):
         self._document = replace(self._document, own_metric=own, metric="")
         self._scores = Scores()
         self.set_metric(own.name)
+
+    def _follow_outputs(self) -> None:
+        """With lanes, as soon as there is a number."""
+        if self._live:
+            self._measure_outputs()
+
+    def _know_outputs(self) -> None:
+        """Without lanes, the errors of outputs are found when they are asked for."""
+        if not self._live and self._scores.is_current(self._score_key()):
+            self._measure_outputs()
 
     def _measure_outputs(self) -> None:
         """Follow the plan's errors from layer to layer, unless they are known."""

@@ -114,6 +114,7 @@ class Reading(Projects):
         cost = self.cost()
         if cost is None:
             return ()
+        self._know_outputs()
         return layer_rows(self._document, self._findings, cost, self._schemes())
 
     def strip(self) -> Strip:
