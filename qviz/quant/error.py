@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +12,7 @@ from torch import Tensor
 from qviz.quant.encoding import Dynamic, Encoding, Scaled
 from qviz.quant.grids import Codebook, Integers
 from qviz.quant.points import Points
+from qviz.quant.slabs import can_cut, slabs
 from qviz.quant.statistics import TensorStats
 
 # RMSE over step of an error that is uniform over one step (Bennett, "Spectra of quantized
@@ -134,6 +135,8 @@ def bins_suffice(binned: Points, encoding: Scaled, inside: float) -> bool:
 
 def measure_error(points: Points, encoding: Encoding) -> SlotError:
     """All error metrics of one encoding on weighted values [channels, n]."""
+    if can_cut(points, encoding):
+        return _measured_in_slabs(points, encoding)
     grid, x, q, counts = _quantized(points, encoding)
     clipped = _outside(points, grid)
     steps = _steps(grid, x, q)
@@ -150,6 +153,13 @@ def measure_error(points: Points, encoding: Encoding) -> SlotError:
 
 def measure_channels(points: Points, encoding: Encoding) -> ChannelErrors:
     """All error metrics of every row."""
+    if can_cut(points, encoding) and len(points.values) > 1:
+        parts = [_channels(part, own) for part, own in slabs(points, encoding)]
+        return _stacked(parts)
+    return _channels(points, encoding)
+
+
+def _channels(points: Points, encoding: Encoding) -> ChannelErrors:
     grid, x, q, counts = _quantized(points, encoding)
     steps = _steps(grid, x, q)
     total = counts.sum(1)
@@ -157,6 +167,47 @@ def measure_channels(points: Points, encoding: Encoding) -> ChannelErrors:
         values={name: metric(x, q, counts) for name, metric in ERROR_METRICS.items()},
         clipped=(_outside(points, grid) * counts).sum(1) / total,
         rmse_steps=None if steps is None else ((steps * counts).sum(1) / total).sqrt(),
+    )
+
+
+def _stacked(parts: Sequence[ChannelErrors]) -> ChannelErrors:
+    """The rows of several tables, one after the other."""
+    steps = [part.rmse_steps for part in parts if part.rmse_steps is not None]
+    return ChannelErrors(
+        values={name: torch.cat([part.values[name] for part in parts]) for name in ERROR_METRICS},
+        clipped=torch.cat([part.clipped for part in parts]),
+        rmse_steps=torch.cat(steps) if steps else None,
+    )
+
+
+def _measured_in_slabs(points: Points, encoding: Encoding) -> SlotError:
+    """The same of a table too large to widen at once, from the sums that metrics are made of."""
+    count = xx = qq = xq = ee = e = clipped = steps = 0.0
+    largest, stepped = 0.0, False
+    for part, own in slabs(points, encoding):
+        grid, x, q, counts = _quantized(part, own)
+        error = q - x
+        count += float(counts.sum())
+        xx += float((x.square() * counts).sum())
+        qq += float((q.square() * counts).sum())
+        xq += float((x * q * counts).sum())
+        ee += float((error.square() * counts).sum())
+        e += float((error * counts).sum())
+        largest = max(largest, float(max_error(x, q, counts).max()))
+        clipped += float((_outside(part, grid) * counts).sum())
+        squares = _steps(grid, x, q)
+        if squares is not None:
+            steps, stepped = steps + float((squares * counts).sum()), True
+    rms, norms = math.sqrt(xx / count), math.sqrt(xx) * math.sqrt(qq)
+    return SlotError(
+        mse=ee / count,
+        sqnr_db=float(decibels(*torch.tensor([xx, ee], dtype=torch.float64))),
+        cosine=min(xq / norms, 1.0) if norms > 0.0 else float(xx == qq),
+        max_error=largest,
+        bias=e / count / rms if rms > 0.0 else 0.0,
+        clipped=clipped / count,
+        rmse_steps=math.sqrt(steps / count) if stepped else None,
+        sampled=points.sampled,
     )
 
 

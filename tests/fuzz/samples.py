@@ -200,7 +200,6 @@ def _labels() -> Iterator[Case]:
         ("too few", np.arange(ROWS - 1)),
         ("none", np.zeros(0, np.int64)),
         ("a scalar", np.int64(1)),
-        ("text", np.full(ROWS, "cat")),
         ("objects", np.full(ROWS, None)),
         ("NaN", np.full(ROWS, np.nan)),
         ("infinity", np.full(ROWS, np.inf)),
@@ -214,6 +213,8 @@ def _labels() -> Iterator[Case]:
     for name, labels in refused:
         yield _case(f"labels: {name}", npz(x=x, labels=labels))
     read: list[tuple[str, Any]] = [
+        ("text", np.full(ROWS, "cat")),  # names of classes
+        ("too many names", np.array([f"class {row}" for row in range(ROWS)])),
         ("all below zero", np.full(ROWS, -1)),
         ("float classes", np.zeros(ROWS)),
         ("one-hot", np.eye(3)[np.arange(ROWS) % 3]),
