@@ -84,9 +84,21 @@ def report(model: Path, samples: Path, clock: Clock) -> None:
             session.undo()
             undo = clock.seconds(session.evaluate)
     print(f"{'weights of one layer 8 → 4 bits, mean':<44} {statistics.mean(times.values()):7.3f} T")
-    for name, value in times.items():
+    for name, value in list(times.items())[:: max(len(times) // 10, 1)]:
         print(f"    {name:<40} {value:7.3f} T")
     print(f"{'undo to a visited plan':<44} {1000 * undo:7.1f} ms")
+    session.set_defaults("int8:channel", "uint8")
+    session.evaluate()
+    with tempfile.TemporaryDirectory() as cache:
+        sweeps: dict[str, Callable[[], object]] = {
+            "only, int4:channel": partial(
+                session.sensitivity, ["int4:channel"], samples="all", cache=cache
+            ),
+            "all-but": partial(session.sensitivity, mode="all-but", samples="all", cache=cache),
+        }
+        for mode, sweep in sweeps.items():
+            cost = clock.seconds(sweep) / unit / len(times)
+            print(f"{f'sweep, {mode}, exact, per layer':<44} {cost:7.3f} T")
 
 
 def main() -> None:

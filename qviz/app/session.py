@@ -16,7 +16,7 @@ from qviz.app.document import known_part
 from qviz.app.extents import present_range
 from qviz.app.present import slot_encoding
 from qviz.app.presets import PRESETS, leaves_all_in_float, preset_plan
-from qviz.app.reading import Reading
+from qviz.app.sweeping import Sweeping
 from qviz.app.views import Choice, Message
 from qviz.errors import QvizError
 from qviz.plan.plan import Plan, Rule, parse_setting, write_plan
@@ -25,7 +25,7 @@ from qviz.quant.encoding import Scaled
 from qviz.quant.spelling import parse_scheme
 
 
-class Session(Reading):
+class Session(Sweeping):
     """A model, its samples and a plan, with everything qviz knows about them."""
 
     def __repr__(self) -> str:

@@ -56,7 +56,7 @@ class State:
             name: InlineLane(name, progress)
             if post is None
             else ThreadLane(name, post, lambda: self._changed("jobs", "strip"))
-            for name in ("open", "calibrate", "evaluate", "layers", "details")
+            for name in ("open", "calibrate", "evaluate", "layers", "details", "sweep")
         }
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:

@@ -1,4 +1,4 @@
-"""The commands: `qviz [MODEL]`, `qviz demo`, `qviz run`, `qviz formats`."""
+"""The commands: `qviz [MODEL]`, `qviz demo`, `qviz run`, `qviz sensitivity`, `qviz formats`."""
 
 from __future__ import annotations
 
@@ -9,33 +9,11 @@ from typing import Any, Literal
 
 import click
 
+from qviz.cli import options
 from qviz.cli.display import has_display
 from qviz.errors import QvizError
 
 SIZE = (1280, 800)
-
-
-def read_values(given: tuple[str, ...]) -> dict[str, float]:
-    """NAME=VALUE pairs; raises QvizError for anything else."""
-    values = {}
-    for text in given:
-        name, _, value = text.rpartition("=")
-        try:
-            values[name] = float(value)
-        except ValueError:
-            name = ""
-        if not name:
-            raise QvizError(f"--input {text}", "it is not NAME=VALUE", "Write --input sr=16000")
-    return values
-
-
-def read_how(given: tuple[str, ...]) -> Any:
-    """KEY=VALUE pairs as a Reading; raises QvizError."""
-    if not given:
-        return None
-    from qviz.cli.reading_option import read_reading  # arrays are not loaded for --help
-
-    return read_reading(given)
 
 
 class _OpenByDefault(click.Group):
@@ -54,7 +32,8 @@ class _OpenByDefault(click.Group):
 def cli() -> None:
     """See, plan and understand the quantization of a neural network.
 
-    `qviz [MODEL] [--samples FILE]` opens the window; `qviz run` scores a plan without it.
+    `qviz [MODEL] [--samples FILE]` opens the window; `qviz run` scores a plan without it, and
+    `qviz sensitivity` says what every layer costs.
     """
 
 
@@ -76,31 +55,6 @@ _view = click.option(
     default="distribution",
     help="For --screenshot: the view to show.",
 )
-_samples_help = (
-    "Samples: .npz, .npy, .csv, .jsonl, .parquet, .wav, .txt, or a folder of images (and masks), "
-    "recordings or Parquet shards."
-)
-_run_code = click.option(
-    "--run-code", is_flag=True, help="MODEL is a Python program that you trust: run it."
-)
-_values = click.option(
-    "--input",
-    "values",
-    multiple=True,
-    metavar="NAME=VALUE",
-    callback=lambda _ctx, _param, given: read_values(given),
-    help="Feed an input the same value for all samples, such as sr=16000; may be repeated.",
-)
-_reading = click.option(
-    "--reading",
-    multiple=True,
-    metavar="KEY=VALUE",
-    callback=lambda _ctx, _param, given: read_how(given),
-    help="How samples are read; may be repeated. label=COLUMN (or array), length=N (of tokens or "
-    "audio frames), hop=N, tokenizer=FILE, next-token=yes|no, subset=N, subset-seed=N; of pictures "
-    "preset=NAME, size=HxW, resize=N, crop=N, mean=A,B,C, std=A,B,C, scale=1/255, channels=BGR, "
-    "layout=NHWC, interpolation=bicubic.",
-)
 _screenshot = click.option(
     "--screenshot", type=click.Path(path_type=Path), help="Render the window into a PNG and exit."
 )
@@ -108,9 +62,9 @@ _screenshot = click.option(
 
 @cli.command("open")
 @click.argument("model", required=False)
-@click.option("--samples", metavar="FILE", help=_samples_help)
-@_values
-@_run_code
+@click.option("--samples", metavar="FILE", help=options.SAMPLES_HELP)
+@options.values
+@options.run_code
 @click.option("--plan", metavar="FILE", help="A plan that qviz saved.")
 @_screenshot
 @_theme
@@ -212,35 +166,19 @@ def demo(
 
 @cli.command()
 @click.argument("model")
-@click.option("--samples", metavar="FILE", help=_samples_help)
-@_reading
-@_values
-@_run_code
-@click.option("--weights", metavar="SCHEME", help="Scheme of all weights [default: int8:channel].")
-@click.option("--inputs", metavar="SCHEME", help="Scheme of all inputs [default: uint8].")
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="PATTERN=SCHEME",
-    help="conv1.weight=int4, re:block.*.input=float; may be repeated, later ones win.",
-)
-@click.option("--plan", metavar="FILE", help="Start from a saved plan.")
+@click.option("--samples", metavar="FILE", help=options.SAMPLES_HELP)
+@options.reading
+@options.values
+@options.run_code
+@options.weights
+@options.inputs
+@options.settings
+@options.plan
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Score only N samples.")
-@click.option(
-    "--seed", type=int, help="Of the split into parts [default: 0, or what the project says]."
-)
-@click.option(
-    "--part",
-    type=click.Choice(["all", "tune", "confirm"]),
-    help="Which samples to score [default: all, or what the project says].",
-)
-@click.option(
-    "--metric",
-    metavar="NAME",
-    help="top-5, AUROC, recall:3, sensitivity@0.3 …, or a .py file [default: what fits].",
-)
-@click.option("--output", metavar="NAME", help="The output to score [default: the one that fits].")
+@options.seed
+@options.part
+@options.metric
+@options.output
 @click.option("--classes", is_flag=True, help="Also print recall and precision of every class.")
 @click.option("--json", "json_file", metavar="FILE|-", help="Write every figure as JSON.")
 @click.option("--save-plan", type=click.Path(path_type=Path), help="Save the plan.")
@@ -249,15 +187,15 @@ def demo(
 @_size
 @_select
 @_view
-def run(model: str, samples: str | None, **options: Any) -> None:
+def run(model: str, samples: str | None, **chosen: Any) -> None:
     """Score a plan on samples and print what every layer loses."""
     from qviz.cli.headless import run_plan
 
-    json_file = options["json_file"]
+    json_file = chosen["json_file"]
     outputs = {
         "--json": None if json_file in (None, "-") else Path(json_file),
-        "--save-plan": options["save_plan"],
-        "--screenshot": options["screenshot"],
+        "--save-plan": chosen["save_plan"],
+        "--screenshot": chosen["screenshot"],
     }
     taken: dict[Path, str] = {}
     for option, path in outputs.items():
@@ -267,7 +205,73 @@ def run(model: str, samples: str | None, **options: Any) -> None:
         other = taken.setdefault(path.resolve(), option)
         if other != option:
             raise QvizError(f"{option} {path}", f"{other} writes there too", "Name two files")
-    run_plan(model, samples, **options)
+    run_plan(model, samples, **chosen)
+
+
+@cli.command(epilog="Stopped with Ctrl+C, the same command goes on where it was.")
+@click.argument("model")
+@click.option("--samples", metavar="FILE", help=options.SAMPLES_HELP)
+@click.option(
+    "--schemes",
+    metavar="A,B",
+    callback=lambda _ctx, _param, given: given and tuple(filter(None, given.split(","))),
+    help="What to quantize each layer to, mildest first [default: int8:channel,int4:channel].",
+)
+@click.option(
+    "--role",
+    type=click.Choice(["weights", "inputs", "both"]),
+    default="weights",
+    show_default=True,
+    help="What of a layer is quantized. Beside integer weights inputs are uint of their bits.",
+)
+@click.option(
+    "--mode",
+    type=click.Choice(["only", "all-but"]),
+    default="only",
+    show_default=True,
+    help="only: one layer is quantized at a time. all-but: the plan, but one layer is in float.",
+)
+@click.option(
+    "--limit",
+    default="256",
+    show_default=True,
+    metavar="N|all",
+    callback=options.read_limit,
+    help="How many samples to run; all for exact numbers.",
+)
+@click.option(
+    "--sort",
+    type=click.Choice(["kl", "layer"]),
+    default="kl",
+    show_default=True,
+    help="Order of the table: by the KL of the last scheme, or as the layers come.",
+)
+@options.reading
+@options.values
+@options.run_code
+@options.weights
+@options.inputs
+@options.settings
+@options.plan
+@options.seed
+@options.part
+@options.metric
+@options.output
+@click.option("--json", "json_file", metavar="FILE|-", help="Write every figure as JSON.")
+def sensitivity(model: str, samples: str | None, **chosen: Any) -> None:
+    """Measure what quantizing each layer costs, and print the costliest first.
+
+    KL of the predictions against the float model in nats, SQNR of the scored output in dB, flipped
+    predictions, and the metric's change with its 95 % interval. --weights, --inputs, --set and
+    --plan make the plan that --mode all-but takes apart. What was measured is remembered in the
+    user's cache folder, or in the one that QVIZ_CACHE names.
+    """
+    from qviz.cli.sensitivity import run_sensitivity
+
+    json_file = chosen["json_file"]
+    if json_file not in (None, "-"):
+        _check_writable(Path(json_file), "--json")
+    run_sensitivity(model, samples, **chosen)
 
 
 @cli.command("formats")

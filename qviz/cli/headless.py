@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -22,6 +23,8 @@ from qviz.cli.tables import class_table, layer_table, number_lines
 from qviz.data.reading import Reading
 from qviz.engine.evaluate import Evaluation
 from qviz.errors import QvizError
+
+NO_LIMIT = 100_000  # columns of a line in a file
 
 
 def run_plan(
@@ -53,7 +56,7 @@ def run_plan(
 
     What is None is left as it is, or as the project says. `classes`: also those of each class.
     """
-    with _progress() as progress:
+    with progress_bar() as progress:
         session = Session(limit=limit, progress=progress)
         session.open(
             model, samples, plan, reading=reading, values=values, run_code=run_code, seed=seed
@@ -66,7 +69,7 @@ def run_plan(
         if output is not None:
             session.set_output(output)
         if metric is not None:
-            _choose_metric(session, metric, run_code)
+            choose_metric(session, metric, run_code)
         evaluation = _score(session)
     if json_file == "-":
         sys.stdout.write(_json_text(session, evaluation))
@@ -75,7 +78,7 @@ def run_plan(
         if classes:
             _print_classes(session)
         if json_file is not None:
-            _write(Path(json_file), _json_text(session, evaluation))
+            write_text(Path(json_file), _json_text(session, evaluation))
     if save_plan is not None:
         session.save_plan(save_plan)
     if screenshot is not None:
@@ -83,7 +86,8 @@ def run_plan(
         _screenshot_of(session, screenshot, **picture, run_code=run_code, limit=limit)
 
 
-def _choose_metric(session: Session, metric: str, run_code: bool) -> None:
+def choose_metric(session: Session, metric: str, run_code: bool) -> None:
+    """By its name, or from a Python file."""
     if metric.endswith(".py"):
         session.open_metric(metric, run_code=run_code)
     else:
@@ -111,7 +115,7 @@ def run_demo(model: str, samples: str, out: Path) -> None:
             f"the folder cannot be made ({error.strerror})",
             "Choose another with --out FOLDER",
         ) from error
-    with _progress() as progress:
+    with progress_bar() as progress:
         session = Session(progress=progress)
         session.open(model, samples)
         story = []
@@ -133,36 +137,37 @@ def run_demo(model: str, samples: str, out: Path) -> None:
     picture = out / "window.png"
     window.screenshot(picture, model, samples)
     data = summary(session, story[-1][2])
-    _write(out / "summary.json", json.dumps(data, indent=2) + "\n")
+    write_text(out / "summary.json", json.dumps(data, indent=2) + "\n")
     write_report(out / "report.html", data, story, picture)
     console.print(f"\nSaved {picture}, {out / 'report.html'} and {out / 'summary.json'}")
 
 
 def _print_classes(session: Session) -> None:
-    console, answers = _console(), session.strip().answers
+    console, answers = standard_output(), session.strip().answers
     console.print()
     if answers is None:
         console.print("classes: these samples do not have a class each")
     else:
-        console.print(class_table(answers))
+        console.print(class_table(answers, console.width), crop=False)
 
 
-def _console() -> Console:
-    """Standard output, wide enough for the tables where it is a file."""
+def standard_output() -> Console:
+    """Standard output: as wide as the terminal or COLUMNS says, in a file as wide as needed."""
     console = Console()
-    return console if console.is_terminal else Console(width=120)
+    said = os.environ.get("COLUMNS", "").lstrip("0").isdecimal()
+    return console if console.file.isatty() or said else Console(width=NO_LIMIT)
 
 
 def print_numbers(session: Session, evaluation: Evaluation | None) -> None:
     """The layer table and the numbers, on standard output."""
-    console = _console()
-    console.print(layer_table(session))
+    console = standard_output()
+    console.print(layer_table(session, console.width), crop=False)
     for line in number_lines(session, evaluation):
         console.print(line, highlight=False)
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[Job], None]]:
+def progress_bar() -> Iterator[Callable[[Job], None]]:
     """A progress bar on a terminal's standard error; nothing elsewhere."""
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -180,7 +185,8 @@ def _json_text(session: Session, evaluation: Evaluation | None) -> str:
     return json.dumps(summary(session, evaluation), indent=2, allow_nan=False) + "\n"
 
 
-def _write(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Write a file; raises QvizError where that cannot be."""
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:

@@ -11,36 +11,41 @@ from qviz.app.class_table import Answers, ClassShare, class_rows
 from qviz.app.session import Session
 from qviz.app.strip import scored_as
 from qviz.app.views import Cell, Strip
+from qviz.cli.columns import Layout, fitted
+from qviz.cli.columns import shortened as shortened
 from qviz.engine.evaluate import Evaluation
 from qviz.ui.metric_numbers import Spelling
 from qviz.ui.number_format import MINUS
 
-NAME_WIDTH = 36
-CLASS_WIDTH = 24  # leaves the figures of a class room on a line of 120
+LAYERS = Layout(
+    (
+        *("#", "layer", "op", "shape", "params", "W", "W dB", "A", "A dB"),
+        *("local dB", "output dB", "size"),
+    ),
+    left=frozenset({1, 2, 3, 5, 7}),
+    name=1,
+    early=((3,), (4,), (2,)),
+    late=((11,), (9,), (7, 8), (6,)),
+)
+CLASSES = Layout(
+    (
+        *("class", "samples"),
+        *("recall: float", "95 %", "quantized", "95 %", "change"),
+        *("precision: float", "95 %", "quantized", "95 %", "change"),
+    ),
+    left=frozenset({0}),
+    name=0,
+    early=(),
+    late=((3, 8), (5, 10), (7, 9, 11), (1,)),
+)
 
 
-def layer_table(session: Session) -> Table:
+def layer_table(session: Session, width: int) -> Table:
     """One row per layer: schemes, SQNR of weights, inputs and output in dB, share of the bytes."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for title, side in (
-        ("#", "right"),
-        ("layer", "left"),
-        ("op", "left"),
-        ("shape", "left"),
-        ("params", "right"),
-        ("W", "left"),
-        ("W dB", "right"),
-        ("A", "left"),
-        ("A dB", "right"),
-        ("local dB", "right"),
-        ("output dB", "right"),
-        ("size", "right"),
-    ):
-        table.add_column(title, justify="right" if side == "right" else "left", no_wrap=True)
-    for row in session.rows():
-        table.add_row(
+    rows = [
+        (
             str(row.index),
-            _shortened(row.name),
+            row.name,
             row.op,
             row.shape,
             f"{row.parameters:,}",
@@ -50,18 +55,16 @@ def layer_table(session: Session) -> Table:
             _decibels(row.accumulated_db),
             f"{100 * row.size_share:.1f} %",
         )
-    return table
+        for row in session.rows()
+    ]
+    return fitted(LAYERS, rows, width)
 
 
-def class_table(answers: Answers) -> Table:
+def class_table(answers: Answers, width: int) -> Table:
     """One row per class, the worst change of recall first: percentages and 95 % intervals."""
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("class", no_wrap=True)
-    for title in ("samples", *_columns_of("recall"), *_columns_of("precision")):
-        table.add_column(title, justify="right", no_wrap=True)
-    for row in class_rows(answers):
-        table.add_row(
-            row.name if len(row.name) <= CLASS_WIDTH else row.name[: CLASS_WIDTH - 1] + "…",
+    rows = [
+        (
+            row.name,
             f"{row.samples:,}",
             *_share(row.float_recall),
             *_share(row.recall),
@@ -70,11 +73,9 @@ def class_table(answers: Answers) -> Table:
             *_share(row.precision),
             _points(row.precision_change),
         )
-    return table
-
-
-def _columns_of(metric: str) -> tuple[str, ...]:
-    return f"{metric}: float", "95 %", "quantized", "95 %", "change"
+        for row in class_rows(answers)
+    ]
+    return fitted(CLASSES, rows, width)
 
 
 def _share(share: ClassShare | None) -> tuple[str, str]:
@@ -85,11 +86,6 @@ def _share(share: ClassShare | None) -> tuple[str, str]:
 
 def _points(change: float | None) -> str:
     return "–" if change is None else f"{change:+.2f}"
-
-
-def _shortened(name: str) -> str:
-    """Long exporter paths lose their beginning: the end tells layers apart."""
-    return name if len(name) <= NAME_WIDTH else "…" + name[1 - NAME_WIDTH :]
 
 
 def _cell(cell: Cell | None) -> tuple[str, str]:

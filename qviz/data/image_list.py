@@ -9,7 +9,7 @@ from pathlib import Path
 from qviz.data.csv_text import Dialect, read_dialect
 from qviz.data.images import image_samples
 from qviz.data.label_column import find_label
-from qviz.data.labels import read_labels
+from qviz.data.labels import order_note, read_labels
 from qviz.data.pictures import SUFFIXES
 from qviz.data.reading import Reading
 from qviz.data.samples import InputSpec, Samples
@@ -47,7 +47,7 @@ def read_image_list(path: Path, inputs: tuple[InputSpec, ...], reading: Reading)
         if label is not None:
             labels.append(_label(path, row[label], number))
     found, names = (None, ()) if label is None else read_labels(labels)
-    return image_samples(path, files, found, inputs, reading, names)
+    return image_samples(path, files, found, inputs, reading, names, order_note(names))
 
 
 def _path_column(dialect: Dialect) -> int | None:

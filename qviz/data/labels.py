@@ -78,6 +78,11 @@ def class_order(names: Sequence[str]) -> str:
     return ", ".join(counted)
 
 
+def order_note(names: Sequence[str]) -> tuple[str, ...]:
+    """What the user is told of classes that text names; nothing where there are none."""
+    return (f"Classes in the order of their names: {class_order(names)}",) if names else ()
+
+
 def _classes(labels: Array) -> Array:
     return np.argmax(labels, 1) if _one_hot(labels) else labels
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from qviz.data.content import row_digests
 from qviz.data.read_npz import array_samples
 from qviz.data.reading import AS_PROPOSED, Reading
 from qviz.data.samples import LABELS, Array, InputSpec, Samples
@@ -96,8 +95,7 @@ def _samples(
     notes: tuple[str, ...],
 ) -> Samples:
     samples = array_samples(path, arrays, inputs, reading)
-    columns = {name: np.asanyarray(samples.arrays[name]) for name in samples.arrays}
-    return replace(samples, digests=row_digests(columns), notes=(*notes, *samples.notes))
+    return replace(samples, notes=(*notes, *samples.notes))
 
 
 def _labels_beside(path: Path) -> Path | None:

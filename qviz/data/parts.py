@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -10,6 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from qviz.data.content import BLOCK_BYTES
 from qviz.data.samples import Samples
 from qviz.errors import QvizError
 
@@ -78,10 +80,14 @@ def _contents(samples: Samples) -> Iterator[list[bytes]]:
     if samples.digests is not None:
         yield from ([digest] for digest in samples.digests)
         return
-    every = np.arange(samples.count)
-    arrays = [np.ascontiguousarray(samples.arrays[name][every]) for name in sorted(samples.arrays)]
-    for row in range(samples.count):
-        yield [array[row].tobytes() for array in arrays]
+    columns = [samples.arrays[name] for name in sorted(samples.arrays)]
+    size = sum(math.prod(column.shape[1:]) * column.dtype.itemsize for column in columns)
+    step = max(BLOCK_BYTES // max(size, 1), 1)  # so that a mapped file stays on disk
+    for start in range(0, samples.count, step):
+        rows = np.arange(start, min(start + step, samples.count))
+        arrays = [np.ascontiguousarray(column[rows]) for column in columns]
+        for row in range(len(rows)):
+            yield [array[row].tobytes() for array in arrays]
 
 
 def require_samples(indices: Indices, part: Part, name: str) -> None:

@@ -13,7 +13,8 @@ import numpy as np
 from qviz.data.array_fitting import fitting
 from qviz.data.array_roles import find_roles
 from qviz.data.content import content_hash, in_blocks
-from qviz.data.labels import check_labels, class_order, text_labels
+from qviz.data.labels import check_labels, order_note, text_labels
+from qviz.data.npz_sizes import check_sizes
 from qviz.data.reading import AS_PROPOSED, Reading
 from qviz.data.samples import LABELS, Array, InputSpec, Samples
 from qviz.errors import QvizError, first_line
@@ -75,9 +76,7 @@ def from_arrays(path: Path, named: Mapping[str, Array], inputs: tuple[InputSpec,
         labels=None if labels is None else check_labels(subject, labels, count),
         constants=constants,
         class_names=class_names,
-        notes=(f"Classes in the order of their names: {class_order(class_names)}",)
-        if class_names
-        else (),
+        notes=order_note(class_names),
     )
 
 
@@ -124,6 +123,7 @@ def read_archive(path: Path) -> Archive:
             if not zipfile.is_zipfile(stream):
                 cause = "it is not an .npz archive, or only part of one"
                 raise QvizError(path.name, cause, cure)
+            check_sizes(path.name, stream)
             stream.seek(0)
             with np.load(stream, allow_pickle=False) as archive:
                 found = {name: _member(archive, name) for name in archive.files}

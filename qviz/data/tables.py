@@ -16,7 +16,7 @@ from qviz.data.csv_text import is_number
 from qviz.data.images import image_samples
 from qviz.data.input_names import by_name
 from qviz.data.label_column import find_label
-from qviz.data.labels import read_labels
+from qviz.data.labels import order_note, read_labels
 from qviz.data.read_npz import from_arrays
 from qviz.data.reading import Reading
 from qviz.data.samples import LABELS, Array, InputSpec, Samples, listed
@@ -45,6 +45,8 @@ def read_table(path: Path, inputs: tuple[InputSpec, ...], reading: Reading) -> S
         raise QvizError(path.name, "it holds no rows", "Save at least one row")
     label = _find_label(path.name, table, inputs, reading)
     labels, names = (None, ()) if label is None else _labels(path.name, table, label)
+    if label is not None and is_text(table.column(label)):  # else the file itself numbers them
+        notes = (*notes, *order_note(names))
     kept = [i for i, name in enumerate(columns) if i != label and name not in _ROW_NUMBERS]
     text = _text_column(path.name, table, kept, inputs)
     if text is not None:
@@ -53,7 +55,7 @@ def read_table(path: Path, inputs: tuple[InputSpec, ...], reading: Reading) -> S
         cells = texts(path.name, columns[text], table.column(text))
         found = text_rows(path, cells, labels, names, inputs, reading)
         left = [columns[index] for index in kept if index != text]
-        return replace(found, notes=(*found.notes, *_left_out(left)))
+        return replace(found, notes=(*found.notes, *notes, *_left_out(left)))
     pictures = [index for index in kept if is_picture(table.column(index))]
     if pictures:
         stored = _stored(path.name, table, pictures[0])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from PySide6.QtGui import QFontMetrics
 
-from qviz.app.views import LayerRow
+from qviz.app.views import Cell, LayerRow
 from qviz.ui.fonts import ui_font
-from qviz.ui.layer_columns import Column
+from qviz.ui.layer_columns import HEADS, SCHEME_COLUMNS, Column, cell_of
 from qviz.ui.layer_delegates import LINK
 from qviz.ui.layer_header import PADDING, LayerHeader
+from qviz.ui.short_names import ELLIPSIS
 
 Rows = tuple[LayerRow, ...]
 WIDTHS: dict[Column, int] = {
@@ -25,11 +28,22 @@ WIDTHS: dict[Column, int] = {
     Column.SIZE: 54,
 }
 OP_WIDTHS = (46, 110)  # the column is as wide as the longest operator, within these
-SCHEME_MOST = 136  # the columns of schemes grow with what is in them, up to this
+SCHEME_MOST = 136  # schemes take this much before names and figures get what they want
+SCHEME_LEAST = 62  # and no less than this, where names need the rest
 NAME_ROOM = 260  # pixels for which a long name may drive out operators and empty columns
-NAME_LEAST = 96  # and those for which it drives out figures
+NAME_LEAST = 96  # and those for which it drives out figures, and then words of schemes
 GIVE_WAY = (Column.OP, Column.LOCAL, Column.ACCUMULATED, Column.SIZE)  # the first one first
 OF_INPUTS = (Column.LOCAL, Column.ACCUMULATED, Column.INPUT_SQNR)  # empty where there are none
+
+
+@dataclass(frozen=True, slots=True)
+class _Scheme:
+    """Widths of a column of schemes, in pixels, the widest first."""
+
+    whole: int  # with every spelling whole
+    usual: int
+    short: int  # with every spelling as `int8:…:mse`
+    least: int
 
 
 class ColumnRoom:
@@ -38,53 +52,124 @@ class ColumnRoom:
     def __init__(self, header: LayerHeader) -> None:
         """Every column as wide as it is at first."""
         self._header = header
-        self._metrics = QFontMetrics(ui_font(12))
-        self._op_width = WIDTHS[Column.OP]
+        self._regular = QFontMetrics(ui_font(12))
+        self._strong = QFontMetrics(ui_font(12, "semibold"))
+        self._dragged: dict[int, int] = {}  # widths that the user gave to columns sized here
+        self._sharing = False
         self.chosen: frozenset[int] = frozenset()  # columns that the user has shown or hidden
         for column, width in WIDTHS.items():
             header.resizeSection(column, width)
+        header.sectionResized.connect(self._resized)
+
+    def _resized(self, column: int, before: int, after: int) -> None:
+        """A width is the user's, unless it is set here or comes from hiding or showing."""
+        sized = column == Column.OP or column in SCHEME_COLUMNS
+        if sized and before and after and not self._sharing:
+            self._dragged[column] = after
+
+    def forget_dragged(self) -> None:
+        """Another model: its columns are as wide as it needs."""
+        self._dragged.clear()
 
     def share(self, rows: Rows, width: int) -> None:
         """Schemes and operators get what they need; columns give way where names need room."""
-        least, most = OP_WIDTHS
-        self._op_width = min(most, max(least, self._widest({(row.op, 0) for row in rows})))
-        self._header.resizeSection(Column.OP, self._op_width)
-        for column, cells in (
-            (Column.WEIGHT, [row.weight for row in rows]),
-            (Column.INPUT, [row.input for row in rows]),
-        ):
-            texts = {(cell.scheme, LINK * bool(cell.shared_with)) for cell in cells if cell}
-            needed = min(self._widest(texts), SCHEME_MOST)
-            self._header.resizeSection(column, max(self._header.sectionSize(column), needed))
-        self._give_way(rows, width)
-
-    def _widest(self, texts: set[tuple[str, int]]) -> int:
-        """The width of the longest text with what stands beside it."""
-        widths = (self._metrics.horizontalAdvance(words) + more for words, more in texts)
-        return max(widths, default=0) + 2 * PADDING + 1
-
-    def _give_way(self, rows: Rows, width: int) -> None:
+        around, self._sharing = self._sharing, True  # a bar that comes or goes shares anew
+        op_width = self._op_width(rows)
+        self._header.resizeSection(Column.OP, op_width)
+        schemes = {column: self._scheme(column, rows) for column in SCHEME_COLUMNS}
         longest = max((row.name for row in rows), key=len, default="")
-        wanted = self._metrics.horizontalAdvance(longest) + 2 * PADDING
+        words = (HEADS[Column.NAME].title, longest)
+        wanted = max(map(self._regular.horizontalAdvance, words)) + 2 * PADDING + 2
+        taken = sum(scheme.usual for scheme in schemes.values())
+        spare = taken - sum(scheme.short for scheme in schemes.values())
+        room = self._give_way(rows, width - taken, wanted, spare, op_width)
+        for column, own in _scheme_widths(schemes, room, wanted).items():
+            self._header.resizeSection(column, own)
+        self._sharing = around
+
+    def _op_width(self, rows: Rows) -> int:
+        least, most = OP_WIDTHS
+        words = {row.op for row in rows}
+        widest = max(map(self._regular.horizontalAdvance, words), default=0) + 2 * PADDING + 1
+        return self._dragged.get(Column.OP, min(most, max(least, widest)))
+
+    def _scheme(self, column: Column, rows: Rows) -> _Scheme:
+        dragged = self._dragged.get(column)
+        if dragged is not None:
+            return _Scheme(dragged, dragged, dragged, dragged)
+        found = (cell_of(row, SCHEME_COLUMNS[column]) for row in rows)
+        looks = {_look(cell) for cell in found if cell}
+        whole = max([WIDTHS[column], *(self._look_width(*look) for look in looks)])
+        shorts = ((_shortest(scheme), strong, linked) for scheme, strong, linked in looks)
+        short = max([WIDTHS[column], *(self._look_width(*look) for look in shorts)])
+        usual = min(whole, SCHEME_MOST)
+        return _Scheme(whole, usual, min(short, usual), min(short, usual, SCHEME_LEAST))
+
+    def _look_width(self, scheme: str, strong: bool, linked: bool) -> int:
+        """The width of a spelling with what stands beside it."""
+        metrics = self._strong if strong else self._regular
+        return metrics.horizontalAdvance(scheme) + LINK * linked + 2 * PADDING + 1
+
+    def _give_way(self, rows: Rows, width: int, wanted: int, spare: int, op_width: int) -> int:
+        """Hide what leaves names too little of `width`; returns the room that they have then.
+
+        `width` is without the schemes, which give up their `spare` pixels before figures go.
+        """
         empty = () if any(row.input for row in rows) else OF_INPUTS
         order = (*empty, *(column for column in GIVE_WAY if column not in empty))
         self._show_again({*GIVE_WAY, *OF_INPUTS} - {*order, *self.chosen})
-        giving = {column: self._width(column) for column in order if column not in self.chosen}
-        others = set(Column) - {Column.NAME, *giving}
+        giving = {
+            column: self._width(column, op_width) for column in order if column not in self.chosen
+        }
+        others = set(Column) - {Column.NAME, *SCHEME_COLUMNS, *giving}
         room = width - sum(map(self._header.sectionSize, others)) - sum(giving.values())
         for column, own in giving.items():
-            least = NAME_ROOM if column in (Column.OP, *empty) else NAME_LEAST
-            hidden = room < min(wanted, least)
+            early = column in (Column.OP, *empty)
+            hidden = room < min(wanted, NAME_ROOM) if early else room + spare < _floor(wanted)
             room += own if hidden else 0
             if hidden != self._header.isSectionHidden(column):
                 self._header.setSectionHidden(column, hidden)
+        return room
 
     def _show_again(self, columns: set[Column]) -> None:
         """Columns that gave way for another model and have no reason to here."""
         for column in columns:
             self._header.setSectionHidden(column, False)
 
-    def _width(self, column: Column) -> int:
+    def _width(self, column: Column, op_width: int) -> int:
         """Also of a hidden column, whose size the header does not tell."""
-        usual = self._op_width if column == Column.OP else WIDTHS[column]
+        usual = op_width if column == Column.OP else WIDTHS[column]
         return self._header.sectionSize(column) or usual
+
+
+def _floor(wanted: int) -> int:
+    return min(wanted, NAME_LEAST)
+
+
+def _look(cell: Cell) -> tuple[str, bool, bool]:
+    """What the width of a cell depends on."""
+    return cell.scheme, cell.overridden, bool(cell.shared_with)
+
+
+def _shortest(scheme: str) -> str:
+    """Its first and last word."""
+    first, *more = scheme.split(":")
+    return f"{first}:{ELLIPSIS}:{more[-1]}" if len(more) > 1 else scheme
+
+
+def _scheme_widths(schemes: dict[Column, _Scheme], room: int, wanted: int) -> dict[Column, int]:
+    """The usual widths, more where names leave room, less where they have too little."""
+    widths = {column: scheme.usual for column, scheme in schemes.items()}
+    left = max(0, room - wanted)
+    for column, scheme in schemes.items():
+        more = min(left, scheme.whole - scheme.usual)
+        widths[column] += more
+        left -= more
+    missing = max(0, _floor(wanted) - room)
+    bounds = [(column, scheme.short) for column, scheme in schemes.items()]
+    bounds += [(column, scheme.least) for column, scheme in schemes.items()]
+    for column, bound in bounds:
+        less = min(missing, widths[column] - bound)
+        widths[column] -= less
+        missing -= less
+    return widths

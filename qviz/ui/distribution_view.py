@@ -18,6 +18,7 @@ NO_SLOT: dict[Role, str] = {
     "weight": "This layer has no weights",
     "input": "This layer has no input that can be quantized",
 }
+NO_GRAPH = "The file holds weights without a graph: what a layer is fed is not known"
 
 
 class DistributionPane(Card):
@@ -141,7 +142,7 @@ class DistributionPane(Card):
                 continue
             cell = self._cell(role)
             if cell is None:
-                panel.show_nothing(NO_SLOT[role] if self._row else "Choose a layer")
+                panel.show_nothing(self._why_none(role))
                 continue
             slot = self._slot_of(cell, role)
             try:
@@ -153,6 +154,13 @@ class DistributionPane(Card):
             panel.show_slots(cell.slots, slot)
             if panel.view is None or not view.key or panel.view.key != view.key:
                 panel.show_view(view)
+
+    def _why_none(self, role: Role) -> str:
+        if self._row is None:
+            return "Choose a layer"
+        model = self._session.current().model
+        weights_only = model is not None and not model.runs
+        return NO_GRAPH if weights_only and role == "input" else NO_SLOT[role]
 
     def _cell(self, role: Role) -> Cell | None:
         if self._row is None:

@@ -32,7 +32,7 @@ from qviz.ui.layer_columns import SCHEME_COLUMNS, SQNR_COLUMNS, Column, cell_of
 from qviz.ui.layer_model import LayerModel
 from qviz.ui.palette import LIGHT, Palette, error_color
 from qviz.ui.parts import set_look
-from qviz.ui.short_names import fitting
+from qviz.ui.short_names import fitting, short_scheme
 
 Index = QModelIndex | QPersistentModelIndex
 PADDING = 6
@@ -135,7 +135,7 @@ class LayerDelegate(QStyledItemDelegate):
     def _short(
         self, painter: QPainter, option: QStyleOptionViewItem, model: LayerModel, name: str
     ) -> str:
-        room = option.rect.width() - 2 * PADDING
+        room = option.rect.width() - 2 * PADDING - 1  # advances are rounded
         if len(name) * WIDEST_GLYPH <= room:
             return name
         painter.setFont(self._regular)
@@ -158,9 +158,12 @@ class LayerDelegate(QStyledItemDelegate):
             painter.setBrush(self._color(p.accent))
             painter.drawEllipse(QRectF(room.left(), room.center().y() - 2, 4, 4))
         align = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
-        # What matters most comes first in a spelling; the tooltip has all of it.
+        shown, inside = cell.scheme, room.width() - 2 * PADDING
+        if len(shown) * WIDEST_GLYPH > inside:  # the tooltip has all of it
+            painter.setFont(font)
+            shown = short_scheme(shown, inside, painter.fontMetrics().horizontalAdvance)
         end = Qt.TextElideMode.ElideRight
-        self._text(painter, option, cell.scheme, color, align, font, room, end)
+        self._text(painter, option, shown, color, align, font, room, end)
 
     def _link(self, painter: QPainter, left: float, middle: float) -> None:
         """Two joined rings: this quantizer is shared."""

@@ -100,7 +100,8 @@ class LayerTable(QTableView):
         column = max(0, self.currentIndex().column())
         if self.layers.show_rows(self._session.rows()):
             self._select(names or set(), current.name if current else "", column)
-            self._share_room()
+            self.room.forget_dragged()
+        self._share_room()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Names and operators share what the other columns leave."""

@@ -1,4 +1,4 @@
-"""Names that do not fit: they lose what they have in common and keep where they differ."""
+"""Names and schemes that do not fit: which of their words they lose first."""
 
 from __future__ import annotations
 
@@ -64,6 +64,22 @@ def fitting(runs: tuple[Run, ...], room: float, width: Callable[[str], float]) -
     while words.lstrip(ELLIPSIS) and width(words) > room:
         words = _said([ELLIPSIS, words.lstrip(ELLIPSIS)[1:]])
     return words
+
+
+def short_scheme(scheme: str, room: float, width: Callable[[str], float]) -> str:
+    """The spelling with as few words left out as its room asks for: `int8:full:…:stored`.
+
+    The format and the last word, where the range comes from, stay longest; then the format.
+    """
+    first, *between = scheme.split(":")
+    if not between or width(scheme) <= room:
+        return scheme
+    last = between.pop()
+    for kept in range(len(between) - 1, -1, -1):
+        words = ":".join([first, *between[:kept], ELLIPSIS, last])
+        if width(words) <= room:
+            return words
+    return f"{first}:{ELLIPSIS}"
 
 
 def _said(shown: list[str]) -> str:

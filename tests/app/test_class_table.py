@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from onnx import helper
+from rich.console import Console
 
 import qviz
 from qviz.app.class_table import Answers, answers_of, class_rows
@@ -233,9 +235,17 @@ def test_the_command_line_says_where_samples_have_no_class_each(
     assert "classes: these samples do not have a class each" in capsys.readouterr().out
 
 
-def test_a_long_class_name_leaves_the_figures_their_room(answers: Answers) -> None:
-    long = replace(answers.samples, class_names=("x" * 60,))
-    table = class_table(Answers(long, answers.evaluation))
-    names = list(table.columns[0].cells)
-    assert max(len(str(name)) for name in names) == 24
-    assert any(str(name).endswith("x…") for name in names)
+@pytest.mark.parametrize(("width", "columns"), [(60, 5), (80, 5), (100, 8), (112, 10), (130, 12)])
+def test_a_long_class_name_leaves_the_figures_their_room(
+    answers: Answers, width: int, columns: int
+) -> None:
+    names = tuple("x" * 60 + str(at) for at in range(9))
+    long = Answers(replace(answers.samples, class_names=names), answers.evaluation)
+    table = class_table(long, width)
+    console = Console(width=width, file=io.StringIO())
+    assert console.measure(table).maximum <= width
+    assert len(table.columns) == columns
+    full = class_table(long, 999)
+    figures = {(str(c.header), tuple(map(str, c.cells))) for c in full.columns[1:]}
+    assert figures >= {(str(c.header), tuple(map(str, c.cells))) for c in table.columns[1:]}
+    assert all(12 <= len(str(name)) < 60 for name in table.columns[0].cells)

@@ -445,6 +445,7 @@ def test_lists_of_paths_and_labels(
     samples = read_samples(image_list(tmp_path, text), RGB, AS_IS)
     assert labels(samples) == wanted
     assert samples.class_names == names
+    assert len(samples.notes) == bool(names)  # the order of classes that have names
     assert samples.count == 2
 
 

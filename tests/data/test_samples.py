@@ -94,14 +94,14 @@ def test_pickled_objects_are_refused_and_never_run(file: Path, tmp_path: Path) -
     assert not (tmp_path / "ran").exists()
 
 
-def test_an_array_too_large_for_memory_is_refused(file: Path) -> None:
+def test_an_array_that_declares_more_than_it_holds_is_refused(file: Path) -> None:
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(
         header, {"descr": "<f8", "fortran_order": False, "shape": (10**15,)}
     )
     with zipfile.ZipFile(file, "w") as archive:
         archive.writestr("x.npy", header.getvalue())
-    assert "cannot be read" in refused(file).cause
+    assert "cut short" in refused(file).cause
 
 
 def test_other_archives_are_refused(file: Path) -> None:

@@ -85,6 +85,9 @@ def test_text_labels_are_classes_in_sorted_order(tmp_path: Path) -> None:
     samples = read_samples(csv(tmp_path, "a,b,class\n1,2,dog\n3,4,cat\n5,6,dog\n"), TWO)
     assert labels(samples) == [1, 0, 1]
     assert samples.class_names == ("cat", "dog")
+    assert samples.notes == ("Classes in the order of their names: 0 = cat, 1 = dog",)
+    numbered = read_samples(csv(tmp_path, "a,b,class\n1,2,1\n3,4,0\n"), TWO)
+    assert numbered.notes == ()
 
 
 def test_the_label_column_can_be_chosen(tmp_path: Path) -> None:

@@ -75,6 +75,7 @@ def test_each_text_is_a_row_with_its_label(folder: Path, kind: str, name: str) -
     assert samples.labels.tolist() == [1, 0, 1]
     assert samples.class_names == ("neg", "pos")
     assert samples.notes[0] == "3 texts in rows of 5 tokens, by tokenizer.json"
+    assert "Classes in the order of their names: 0 = neg, 1 = pos" in samples.notes
     assert set(fit_to_inputs(samples, INPUTS).columns) == {spec.name for spec in INPUTS}
 
 

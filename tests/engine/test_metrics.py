@@ -461,3 +461,18 @@ def test_a_metric_the_samples_do_not_have_names_those_they_have() -> None:
         find_metric(THREE, "PSNR")
     with pytest.raises(QvizError, match="do not have it"):
         find_metric(THREE, "recall:3")
+
+
+@pytest.mark.parametrize(
+    ("spelling", "offered"),
+    [
+        ("recall", r"recall:0 \(up to recall:2\) for one class, or mean recall for all"),
+        ("Precision", "precision:0 .* for one class, or mean precision for all"),
+        ("F1:9", "F1:0 .* for one class, or F1 for all"),
+    ],
+)
+def test_a_metric_that_lacks_its_class_is_told_how_to_say_it(spelling: str, offered: str) -> None:
+    with pytest.raises(QvizError, match=offered):
+        find_metric(THREE, spelling)
+    with pytest.raises(QvizError, match=r"do not have it\. Use one of MSE"):
+        find_metric(Task("values", 0, probabilities=False), "recall")

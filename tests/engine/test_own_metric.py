@@ -80,7 +80,8 @@ def test_a_file_without_a_metric_is_refused(tmp_path: Path, text: str, cause: st
     ("body", "cause"),
     [
         ("return outputs", r"shape \(3, 2\) for 3 samples"),
-        ("return 1.0", r"shape \(\) for 3 samples"),
+        ("return 1.0", r"one number for 3 samples.*\(a == b\), not \(a == b\)\.mean\(\)"),
+        ("return (outputs == 0).mean()", "Return one number for each sample"),
         ("return 1 / 0", "ZeroDivisionError"),
         ("return ['a', 'b', 'c']", "ValueError"),
     ],

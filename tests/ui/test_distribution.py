@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from unittest.mock import patch
 
+import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
+from safetensors.numpy import save_file
 
 from qviz.app.session import Session
 from qviz.app.views import DistributionView
 from qviz.errors import QvizError
+from qviz.ui.distribution_view import NO_GRAPH
 from qviz.ui.histogram_panel import HistogramPanel
 from qviz.ui.histogram_plot import HistogramPlot
 from qviz.ui.main_window import MainWindow
@@ -265,3 +270,16 @@ def test_a_channel_is_shown_from_elsewhere(window: MainWindow) -> None:
     view = pane.panels["weight"].view
     assert view is not None
     assert view.channel == 2
+
+
+def test_a_file_of_weights_has_no_graph_to_feed_a_layer(
+    qtbot: QtBot, empty_window: MainWindow, session: Session, tmp_path: Path
+) -> None:
+    path = tmp_path / "weights.safetensors"
+    save_file({"a.weight": np.ones((4, 4), np.float32)}, path)
+    session.open(path)
+    pane = empty_window.workspace.distribution
+    qtbot.waitUntil(lambda: pane.panels["weight"].view is not None, timeout=20000)
+    with patch.object(pane.panels["input"], "show_nothing") as told:
+        pane.refresh("input")
+    told.assert_called_once_with(NO_GRAPH)

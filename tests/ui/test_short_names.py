@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qviz.ui.short_names import ELLIPSIS, fitting, runs_of
+from qviz.ui.short_names import ELLIPSIS, fitting, runs_of, short_scheme
 
 BRANCHES = [
     f"If_0/If_0_{branch}_branch__Inline_0__/encoder/{at}/reparam_conv/Conv"
@@ -44,3 +44,20 @@ def test_the_end_is_kept_where_nothing_else_has_room() -> None:
     runs = runs_of(["/u/ConvTranspose", "/o/Conv"])
     assert fitting(runs["/u/ConvTranspose"], 8, len) == "/u/Conv…"
     assert fitting(runs["/u/ConvTranspose"], 0, len) == ELLIPSIS
+
+
+@pytest.mark.parametrize(
+    ("room", "shown"),
+    [
+        (24, "int8:full:channel:stored"),
+        (23, "int8:full:…:stored"),
+        (17, "int8:…:stored"),
+        (12, "int8:…"),
+    ],
+)
+def test_a_scheme_keeps_its_format_and_its_range_longest(room: int, shown: str) -> None:
+    assert short_scheme("int8:full:channel:stored", room, len) == shown
+
+
+def test_a_scheme_of_one_word_is_left_to_be_cut() -> None:
+    assert short_scheme("float", 2, len) == "float"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -13,20 +13,24 @@ import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QFontMetrics
 from PySide6.QtTest import QTest
+from PySide6.QtWidgets import QTableView
 from pytestqt.qtbot import QtBot
 
 from qviz.app.session import Session
 from qviz.app.views import Cell, LayerRow
+from qviz.ui.column_room import ColumnRoom
 from qviz.ui.fonts import ui_font
 from qviz.ui.layer_columns import Column
-from qviz.ui.layer_header import PADDING
+from qviz.ui.layer_header import PADDING, LayerHeader
 from qviz.ui.layer_model import LayerModel
 from qviz.ui.main_window import MainWindow
 from qviz.ui.settings import Settings
 
 
-def layer(index: int, sqnr: float | None = 40.0, op: str = "Conv") -> LayerRow:
-    cell = Cell((f"layer{index}.weight",), "int8", False, sqnr, 0.0)
+def layer(
+    index: int, sqnr: float | None = 40.0, op: str = "Conv", scheme: str = "int8"
+) -> LayerRow:
+    cell = Cell((f"layer{index}.weight",), scheme, False, sqnr, 0.0)
     return LayerRow(
         index=index,
         name=f"layer{index}",
@@ -239,3 +243,69 @@ def test_in_a_small_window_figures_are_whole_or_gone(qtbot: QtBot, window: MainW
     window.resize(1280, 800)
     qtbot.waitUntil(lambda: not table.isColumnHidden(Column.LOCAL))
     qtbot.waitUntil(lambda: table.horizontalScrollBar().maximum() == 0)
+
+
+LONG = "int8:full:channel:stored"
+
+
+@pytest.fixture
+def header(qtbot: QtBot) -> Iterator[LayerHeader]:
+    view = QTableView()
+    qtbot.addWidget(view)
+    made = LayerHeader(view)
+    view.setHorizontalHeader(made)
+    view.setModel(LayerModel(view))
+    for column in (Column.SHAPE, Column.PARAMETERS):
+        made.setSectionHidden(column, True)
+    yield made
+    view.close()
+
+
+def with_schemes(scheme: str) -> tuple[LayerRow, ...]:
+    rows = (layer(at, scheme=scheme) for at in range(3))
+    return tuple(dataclasses.replace(row, input=row.weight) for row in rows)
+
+
+def test_columns_of_schemes_shrink_with_what_is_in_them(header: LayerHeader) -> None:
+    room = ColumnRoom(header)
+    room.share(with_schemes("int8"), 608)
+    before = header.sectionSize(Column.INPUT)
+    room.share(with_schemes(LONG), 1600)
+    assert header.sectionSize(Column.INPUT) > QFontMetrics(ui_font(12)).horizontalAdvance(LONG)
+    room.share(with_schemes("int8"), 608)
+    assert header.sectionSize(Column.INPUT) == before
+
+
+def test_a_dragged_width_stays_until_another_model_opens(header: LayerHeader) -> None:
+    room = ColumnRoom(header)
+    room.share(with_schemes("int8"), 900)
+    usual = header.sectionSize(Column.WEIGHT)
+    header.resizeSection(Column.WEIGHT, 123)
+    room.share(with_schemes("int8:channel"), 900)
+    assert header.sectionSize(Column.WEIGHT) == 123
+    room.forget_dragged()
+    room.share(with_schemes("int8"), 900)
+    assert header.sectionSize(Column.WEIGHT) == usual
+
+
+@pytest.mark.parametrize("width", [388, 408, 500, 608])
+def test_long_schemes_leave_names_their_room(header: LayerHeader, width: int) -> None:
+    ColumnRoom(header).share(with_schemes(LONG), width)
+    others = set(Column) - {Column.NAME}
+    left = width - sum(map(header.sectionSize, others))
+    assert left >= QFontMetrics(ui_font(12)).horizontalAdvance("layer0") + 2 * PADDING
+    short = QFontMetrics(ui_font(12)).horizontalAdvance("int8:…:stored") + 2 * PADDING
+    assert header.sectionSize(Column.INPUT) >= short
+
+
+def test_another_model_gets_widths_of_its_own(
+    qtbot: QtBot, window: MainWindow, session: Session, write_model: Callable[..., Path]
+) -> None:
+    table = window.workspace.table
+    usual = table.columnWidth(Column.WEIGHT)
+    table.setColumnWidth(Column.WEIGHT, usual + 40)
+    weight = {"w": np.ones((4, 4), dtype=np.float32)}
+    node = onnx.helper.make_node("MatMul", ["x", "w"], ["y"], name="other")
+    session.open(write_model("other.onnx", [node], weight, {"x": ["N", 4]}, {"y": ["N", 4]}))
+    qtbot.waitUntil(lambda: table.layers.rowCount() == 1, timeout=5000)
+    assert table.columnWidth(Column.WEIGHT) == usual

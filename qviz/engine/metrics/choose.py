@@ -120,11 +120,25 @@ def find_metric(task: Task, spelling: str) -> Metric:
         made = _of_one_class(task, spelling) or _at_threshold(task, spelling)
         if made is not None:
             return made
+    names = [metric.name for metric in metrics_of(task)]
     raise QvizError(
         f"metric '{spelling}'",
         "these samples and this model do not have it",
-        f"Use one of {', '.join(metric.name for metric in metrics_of(task))}",
+        f"{_near(task, spelling, names)}Use one of {', '.join(names)}",
     )
+
+
+def _near(task: Task, spelling: str, names: list[str]) -> str:
+    """What a word that lacks its class may mean: "recall" is of one class, or the mean of all."""
+    if task.kind not in ("classes", "multilabel"):
+        return ""
+    word = spelling.partition(":")[0].lower()
+    known = next((known for known in _OF_ONE_CLASS if known.lower() == word), None)
+    if known is None:
+        return ""
+    mean = next(name for name in (f"mean {known}", known) if name in names)
+    last = task.counted_classes - 1
+    return f"Use {known}:0 (up to {known}:{last}) for one class, or {mean} for all. "
 
 
 def _of_one_class(task: Task, spelling: str) -> Metric | None:

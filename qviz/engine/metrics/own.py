@@ -15,6 +15,10 @@ from qviz.errors import QvizError
 from qviz.model.python_file import run_file
 
 _HOW = "Define metric(outputs, labels), which gives one number for each sample"
+_ONE_EACH = (
+    "Return one number for each sample, an array of shape (samples,): (a == b), not "
+    "(a == b).mean(); qviz takes the mean itself, and its 95 % interval"
+)
 
 
 def read_metric(path: Path) -> Metric:
@@ -47,8 +51,9 @@ def _rows(path: Path, function: Callable[..., Any]) -> Callable[..., Tensor]:
             cause = f"metric() raised {type(error).__name__}: {error}".splitlines()[0][:300]
             raise QvizError(path.name, cause, _HOW) from error
         if values.shape != (len(output),):
-            cause = f"metric() gave an array of shape {values.shape} for {len(output)} samples"
-            raise QvizError(path.name, cause, _HOW)
+            gave = "one number" if values.ndim == 0 else f"an array of shape {values.shape}"
+            cause = f"metric() gave {gave} for {len(output)} samples"
+            raise QvizError(path.name, cause, _ONE_EACH)
         return torch.from_numpy(values).unsqueeze(1)
 
     return rows

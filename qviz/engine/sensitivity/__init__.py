@@ -1,0 +1,1 @@
+"""Sensitivity: what each layer costs, measured by sweeps and guessed from gradients before."""
