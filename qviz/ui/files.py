@@ -218,6 +218,7 @@ class Files(QObject):
         self.project()
         self._project = str(Path(path).absolute())
         self._read_saved()
+        self.remember()
         self.said.emit(Message("info", f"Saved the project as {Path(path).name}"))
         return True
 
