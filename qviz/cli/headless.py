@@ -25,6 +25,7 @@ from qviz.engine.evaluate import Evaluation
 from qviz.errors import QvizError
 
 NO_LIMIT = 100_000  # columns of a line in a file
+LINES = 25  # without a height, too, rich takes 80 columns for a terminal that says it is dumb
 
 
 def run_plan(
@@ -155,7 +156,7 @@ def standard_output() -> Console:
     """Standard output: as wide as the terminal or COLUMNS says, in a file as wide as needed."""
     console = Console()
     said = os.environ.get("COLUMNS", "").lstrip("0").isdecimal()
-    return console if console.file.isatty() or said else Console(width=NO_LIMIT)
+    return console if console.file.isatty() or said else Console(width=NO_LIMIT, height=LINES)
 
 
 def print_numbers(session: Session, evaluation: Evaluation | None) -> None:
