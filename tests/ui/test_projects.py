@@ -52,11 +52,12 @@ def test_a_project_is_saved_once_asked_for_and_then_in_place(
     answer: Answer,
     session: Session,
     settings: Settings,
+    settle: Settle,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     session.set_bits(["fc1.weight"], 3)
-    window.refresh.flush()
+    settle(window)  # nothing else has anything to say
     assert window.isWindowModified()
     answer(tmp_path / "work")  # the ending is added
     window.commands["save_project"].trigger()
