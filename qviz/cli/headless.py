@@ -62,15 +62,7 @@ def run_plan(
         session.open(
             model, samples, plan, reading=reading, values=values, run_code=run_code, seed=seed
         )
-        session.set_defaults(weights, inputs)
-        for setting in settings:
-            session.set_text(setting)
-        if part is not None:
-            session.set_part(part)
-        if output is not None:
-            session.set_output(output)
-        if metric is not None:
-            choose_metric(session, metric, run_code)
+        set_up(session, weights, inputs, settings, part, output, metric, run_code=run_code)
         evaluation = _score(session)
     if json_file == "-":
         sys.stdout.write(_json_text(session, evaluation))
@@ -87,8 +79,27 @@ def run_plan(
         _screenshot_of(session, screenshot, **picture, run_code=run_code, limit=limit)
 
 
-def choose_metric(session: Session, metric: str, run_code: bool) -> None:
-    """By its name, or from a Python file."""
+def set_up(
+    session: Session,
+    weights: str | None,
+    inputs: str | None,
+    settings: tuple[str, ...],
+    part: Part | None,
+    output: str | None,
+    metric: str | None,
+    *,
+    run_code: bool,
+) -> None:
+    """Choose the plan and what is measured of it; what is None stays as it is."""
+    session.set_defaults(weights, inputs)
+    for setting in settings:
+        session.set_text(setting)
+    if part is not None:
+        session.set_part(part)
+    if output is not None:
+        session.set_output(output)
+    if metric is None:
+        return
     if metric.endswith(".py"):
         session.open_metric(metric, run_code=run_code)
     else:

@@ -21,7 +21,7 @@ from qviz.app.session import Session
 from qviz.app.summary import finite
 from qviz.app.views import Part
 from qviz.cli.columns import Layout, fitted
-from qviz.cli.headless import choose_metric, progress_bar, standard_output, write_text
+from qviz.cli.headless import progress_bar, set_up, standard_output, write_text
 from qviz.data.reading import Reading
 
 VERSION = 1
@@ -69,15 +69,7 @@ def run_sensitivity(
         session.open(
             model, samples, plan, reading=reading, values=values, run_code=run_code, seed=seed
         )
-        session.set_defaults(weights, inputs)
-        for setting in settings:
-            session.set_text(setting)
-        if part is not None:
-            session.set_part(part)
-        if output is not None:
-            session.set_output(output)
-        if metric is not None:
-            choose_metric(session, metric, run_code)
+        set_up(session, weights, inputs, settings, part, output, metric, run_code=run_code)
         try:
             session.sensitivity(schemes, role, mode, limit)
         except KeyboardInterrupt:

@@ -12,7 +12,6 @@ from qviz.app.session import Session
 from qviz.app.strip import scored_as
 from qviz.app.views import Cell, Strip
 from qviz.cli.columns import Layout, fitted
-from qviz.cli.columns import shortened as shortened
 from qviz.engine.evaluate import Evaluation
 from qviz.ui.metric_numbers import Spelling
 from qviz.ui.number_format import MINUS
