@@ -66,6 +66,11 @@ class Findings:
     calibrating: int = 0  # of how many
     calibration_done: bool = False
 
+    @property
+    def macs_per_sample(self) -> int | None:
+        """Of all layers; None while shapes are unknown."""
+        return None if self.macs is None else sum(self.macs.values())
+
 
 def known_part(part: str) -> Part:
     """A part that can be scored; raises QvizError for any other word."""

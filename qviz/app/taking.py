@@ -56,7 +56,8 @@ class Taking(Measuring):
 
     def _samples_read(self, read: SamplesRead) -> None:
         self._stop_measuring()
-        self._memo.clear()
+        if self._executor is not None:
+            self._executor.forget()
         old = self._document
         again = old.samples is not None and old.samples.path == read.samples.path
         self._document = replace(

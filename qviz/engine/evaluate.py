@@ -97,7 +97,9 @@ class _Tally:
         places = np.argsort(np.concatenate(self.samples), kind="stable")
         order = places[np.argsort(np.argsort(rows, kind="stable"), kind="stable")]
         scores = torch.cat(self.float_scores)[torch.from_numpy(order)]
-        return Pool(self.task, self.metric, scores, np.concatenate(self.margins)[order], float_run)
+        between = np.concatenate(self.margins)[order]
+        read = float_run.reading, float_run.scorable
+        return Pool(self.task, self.metric, scores, between, *read)
 
     def summary(self, part: Part, total: int, float_run: FloatRun, *, watched: bool) -> Evaluation:
         """The score so far; its interval holds at every look if `watched`."""
@@ -115,7 +117,36 @@ class _Tally:
             draws=metric.draws(scores) if metric.draws else None,
             watched=watched,
         )
-        factor = 100.0 if metric.unit == "%" else 1.0
+        known = self._evaluation(part, (value, low, high), float_value, len(samples), total)
+        return replace(
+            known,
+            flips=self.flips if classes else None,
+            kl=self.kl / len(samples) if classes else None,
+            rows=samples,
+            predictions=torch.cat(self.classes).numpy() if self.classes else None,
+            float_predictions=torch.cat(self.float_classes).numpy() if self.classes else None,
+            output=float_run.reading.output,
+            outputs=float_run.scorable,
+        )
+
+    def estimated(self, part: Part, estimate: Estimate, pool: Pool) -> Evaluation:
+        """A score from drawn samples, which by themselves stand for nothing else."""
+        float_value, _ = pool.metric.estimate(pool.scores)
+        found = estimate.value, estimate.low, estimate.high
+        known = self._evaluation(part, found, float_value, estimate.seen, estimate.total)
+        return replace(known, output=pool.reading.output, outputs=pool.scorable)
+
+    def _evaluation(
+        self,
+        part: Part,
+        found: tuple[float, float, float],
+        float_value: float,
+        seen: int,
+        total: int,
+    ) -> Evaluation:
+        """A value, its low and its high end, and nothing about single samples."""
+        metric, factor = self.metric, self.metric.factor
+        value, low, high = found
         delta = factor * (value - float_value)
         return Evaluation(
             metric=metric.name,
@@ -128,46 +159,15 @@ class _Tally:
             high=factor * high,
             float_value=factor * float_value,
             delta=delta if np.isfinite(delta) else None,
-            flips=self.flips if classes else None,
-            kl=self.kl / len(samples) if classes else None,
-            samples=len(samples),
-            total=total,
-            rows=samples,
-            predictions=torch.cat(self.classes).numpy() if self.classes else None,
-            float_predictions=torch.cat(self.float_classes).numpy() if self.classes else None,
-            note=self.task.note,
-            ignored=self.task.ignored,
-            output=float_run.reading.output,
-            outputs=float_run.scorable,
-        )
-
-    def estimated(self, part: Part, estimate: Estimate, pool: Pool) -> Evaluation:
-        """A score from drawn samples, which by themselves stand for nothing else."""
-        metric = pool.metric
-        float_value, _ = metric.estimate(pool.scores)
-        factor = 100.0 if metric.unit == "%" else 1.0
-        return Evaluation(
-            metric=metric.name,
-            unit=metric.unit,
-            better=metric.better,
-            choices=tuple(choice.name for choice in self.offered),
-            part=part,
-            value=factor * estimate.value,
-            low=factor * estimate.low,
-            high=factor * estimate.high,
-            float_value=factor * float_value,
-            delta=factor * (estimate.value - float_value),
             flips=None,
             kl=None,
-            samples=estimate.seen,
-            total=estimate.total,
+            samples=seen,
+            total=total,
             rows=np.zeros(0, np.int64),
             predictions=None,
             float_predictions=None,
             note=self.task.note,
             ignored=self.task.ignored,
-            output=pool.float_run.reading.output,
-            outputs=pool.float_run.scorable,
         )
 
 
@@ -197,7 +197,7 @@ def evaluate(
     require_samples(rows, part, feeder.samples.name)
     program = executor.program(encodings)
     executor.memo.next_generation()
-    asked = (feeder.samples.hash, rows.tobytes(), metric, None if own is None else id(own), output)
+    asked = (feeder.samples.hash, rows.tobytes(), metric, own, output)
     pool = executor.pools.get(asked)
     first: Evaluation | None = None
     if pool is not None and pool.draws and limit is None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
 from torch import Tensor
@@ -12,11 +11,10 @@ from torch import Tensor
 from qviz.engine.chunks import Chunk
 from qviz.engine.kernels import NotANumberError, onednn_works
 from qviz.engine.memo import Memo
-from qviz.engine.program import Compiler, Encodings, Program
+from qviz.engine.program import Compiler, Encodings, Program, as_is
 from qviz.engine.tasks import Ref, Task
 from qviz.model.model import Model, Value
 from qviz.model.runtime import Runtime
-from qviz.model.slots import Layer
 
 if TYPE_CHECKING:
     from qviz.engine.pool import Pool
@@ -54,6 +52,11 @@ class Executor:
         native = onednn_works() if native is None else native
         self._compiler = Compiler(model, self.runtime, memo, native=native)
 
+    def forget(self) -> None:
+        """Drop what is known of the samples so far: others are open."""
+        self.memo.clear()
+        self.pools.clear()
+
     def program(self, encodings: Encodings) -> Program:
         """What `run` needs to run the model under encodings."""
         return self._compiler.compile(encodings, integers=self._integers)
@@ -82,23 +85,6 @@ class Executor:
             found = self._run(chunk, program, outputs, cancelled, keep)
         return {ref[0]: value for ref, value in found.items()}
 
-    def prefetch(
-        self,
-        chunk: Chunk,
-        program: Program,
-        layer: Layer,
-        cancelled: Callable[[], bool] = lambda: False,
-    ) -> None:
-        """Have what a layer reads in the memo, so that an edit of it restarts there.
-
-        Raises:
-            WorkCancelledError: `cancelled()` turned true between two operators.
-        """
-        wanted = program.read_by(layer)
-        self.memo.pin("layer", [program.keys[ref] for ref in wanted])
-        with suppress(NotANumberError):
-            self._run(chunk, program, wanted, cancelled, "all")
-
     def _run(
         self,
         chunk: Chunk,
@@ -108,7 +94,7 @@ class Executor:
         keep: Keep,
     ) -> dict[Ref, Value]:
         kept = {"all": program.kept, "outputs": frozenset(wanted), "nothing": frozenset()}[keep]
-        values: dict[Ref, Value] = {(name, b""): feed for name, feed in chunk.feeds.items()}
+        values: dict[Ref, Value] = {as_is(name): feed for name, feed in chunk.feeds.items()}
         needed = self._needed(chunk, program, wanted, values)
         uses = Counter(ref for task in needed for ref in (*task.reads, *task.writes))
         uses.update(wanted)

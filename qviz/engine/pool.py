@@ -14,8 +14,9 @@ from qviz.data.parts import Indices
 from qviz.engine.chunks import Feeder
 from qviz.engine.estimates import Design, Estimate
 from qviz.engine.execute import Executor
-from qviz.engine.float_run import FloatRun, scored_output
+from qviz.engine.float_run import scored_output
 from qviz.engine.metrics import Metric, Task
+from qviz.engine.metrics.reading import Reading
 from qviz.engine.program import Encodings, Program
 
 FEWEST = 512  # samples of a part below which all of them are as quick
@@ -32,7 +33,8 @@ class Pool:
     metric: Metric
     scores: Tensor  # float64 [N, k], see `Metric.rows`
     margins: NDArray[np.float64]  # [N]
-    float_run: FloatRun
+    reading: Reading
+    scorable: tuple[str, ...]
 
     @property
     def draws(self) -> bool:
@@ -105,12 +107,12 @@ def _scores(
     with torch.inference_mode():
         chunk = feeder.chunk(rows)
         outputs = executor.run(chunk, encodings, program, cancelled, keep="nothing")
-        output = scored_output(outputs, chunk, pool.float_run.reading)
+        output = scored_output(outputs, chunk, pool.reading)
         if labels is None:
             reference = scored_output(
                 executor.run(chunk, {}, executor.program({}), cancelled, keep="nothing"),
                 chunk,
-                pool.float_run.reading,
+                pool.reading,
             )
             return pool.metric.rows(output, reference, None)
         return pool.metric.rows(output, output, torch.from_numpy(labels[rows]))

@@ -27,7 +27,7 @@ from qviz.engine.tasks import (
 )
 from qviz.model.model import Model, Step
 from qviz.model.runtime import Runtime
-from qviz.model.slots import Layer, Slot
+from qviz.model.slots import Slot
 from qviz.quant.encoding import Encoding
 
 Encodings = Mapping[str, Encoding]  # slot name -> encoding
@@ -43,13 +43,6 @@ class Program:
     keys: Mapping[Ref, str]  # content: equal keys are equal values, whatever the plan
     kept: frozenset[Ref]  # what a later edit restarts from
     outputs: tuple[Ref, ...]
-
-    def read_by(self, layer: Layer) -> tuple[Ref, ...]:
-        """What the task of a layer reads of what others write."""
-        reads = (
-            task.reads for task in self.tasks for step in task.steps if step.index == layer.step
-        )
-        return tuple(ref for ref in next(reads, ()) if ref in self.writer)
 
 
 def slots_by_operand(model: Model) -> dict[tuple[int, int], Slot]:

@@ -95,14 +95,10 @@ def calibrate_inputs(
     samples, split = document.samples, document.split
     if samples is None or split is None:
         return
-    feed = feeder(executor.model, samples, _macs_per_sample(findings))
+    feed = feeder(executor.model, samples, findings.macs_per_sample)
     rows = split.calibration
     for found in calibrate(executor.model, executor.runtime, feed, rows, token.cancelled):
         yield Step(found.samples, found.total, found)
-
-
-def _macs_per_sample(findings: Findings) -> int | None:
-    return None if findings.macs is None else sum(findings.macs.values())
 
 
 def measure_slots(
@@ -151,7 +147,7 @@ def evaluate_plan(
     rows = document.split.indices(document.part)
     for evaluation in evaluate(
         executor,
-        feeder(model, samples, _macs_per_sample(findings)),
+        feeder(model, samples, findings.macs_per_sample),
         encodings,
         rows,
         document.part,
@@ -177,7 +173,7 @@ def measure_outputs(
     rows = split.indices(part)[:OUTPUT_SAMPLES]
     if not len(rows):
         return
-    feed = feeder(model, samples, _macs_per_sample(findings))
+    feed = feeder(model, samples, findings.macs_per_sample)
     for found in layer_errors(model, executor.runtime, feed, rows, encodings, token.cancelled):
         done = found.samples == found.total
         measured = OutputsMeasured(document.plan.key, found.layers, findings.calibrated)

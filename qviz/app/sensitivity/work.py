@@ -135,8 +135,7 @@ def _job(
     if samples is None:
         raise ValueError("a sample order needs samples")
     made = candidates(model, document, findings, request)
-    macs = None if findings.macs is None else sum(findings.macs.values())
-    feed = feeder(model, samples, macs)
+    feed = feeder(model, samples, findings.macs_per_sample)
     sweep = Sweep(
         model,
         feed,

@@ -32,6 +32,11 @@ class Metric:
     proportion: bool = False
     draws: Callable[[Tensor], int] | None = None  # of all rows: how many samples a share rests on
 
+    @property
+    def factor(self) -> float:
+        """What the value is shown times: 100 for shares."""
+        return 100.0 if self.unit == "%" else 1.0
+
 
 def mean(rows: Tensor) -> tuple[float, Tensor]:
     """The mean of one number per sample."""

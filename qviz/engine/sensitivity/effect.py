@@ -93,14 +93,13 @@ def effect_of(rows: Rows, base: Rows, task: Task, metric: Metric, total: int) ->
     delta: float | None = value - start
     low: float | None = None
     high: float | None = None
-    factor = 100.0 if metric.unit == "%" else 1.0
     if delta is None or not isfinite(delta):
         delta = None
     else:
         influence = influence - start_influence
         ends = _interval(rows, base, metric, delta, influence, total)
-        low, high = (factor * end if isfinite(end) else None for end in ends)
-        delta *= factor
+        low, high = (metric.factor * end if isfinite(end) else None for end in ends)
+        delta *= metric.factor
     return Effect(
         kl=float(rows.kl.mean()) if task.classes else None,
         sqnr_db=sqnr_db(float(rows.signal.sum()), float(rows.noise.sum())),
