@@ -26,11 +26,11 @@ from qviz.data.reading import Reading
 
 VERSION = 1
 LAYERS = Layout(
-    ("#", "layer", "op", "params", "KL nats", "", "SQNR dB", "flips"),
-    left=frozenset({1, 2, 5, 9}),
+    ("#", "layer", "op", "params", "KL nats", "", "SQNR dB", "flips", "Δ loss"),
+    left=frozenset({1, 2, 5, 10}),
     name=1,
     early=((5,), (3,), (2,)),
-    late=((9,), (6,), (8,)),
+    late=((8,), (10,), (6,), (9,)),
 )
 Sort = Literal["kl", "layer"]
 
@@ -124,12 +124,13 @@ def _unit(found: Sensitivity) -> str:
 
 def _figures(cost: Cost, most: float) -> tuple[str, ...]:
     if not cost.measured:
-        return ("–" if cost.guess is None else f"~{cost.guess:.2g}", "", "", "", "", "")
+        return ("–" if cost.guess is None else f"~{cost.guess:.2g}", "", "", "", "", "", "")
     return (
         "–" if cost.kl is None else f"{cost.kl:.3g}",
         _bar(cost.kl, most),
         "exact" if cost.sqnr_db == math.inf else _plain(cost.sqnr_db, ".1f"),
         _plain(cost.flips, ","),
+        _plain(cost.loss, "+.3g"),
         _plain(cost.delta, "+.2f"),
         _interval(cost),
     )
@@ -231,6 +232,7 @@ def _cost(cost: Cost) -> dict[str, Any]:
         "kl": finite(cost.kl),
         "sqnr_db": finite(cost.sqnr_db),
         "flips": cost.flips,
+        "loss": finite(cost.loss),
         "delta": finite(cost.delta),
         "low": finite(cost.low),
         "high": finite(cost.high),

@@ -39,12 +39,7 @@ class Pool:
     @property
     def draws(self) -> bool:
         """Whether the metric is a mean of shares of enough samples to draw some of them first."""
-        return (
-            self.metric.proportion
-            and len(self.scores) >= FEWEST
-            and bool((self.scores[:, 1:] == 1.0).all())  # every sample counts
-            and bool(((self.scores[:, 0] >= 0.0) & (self.scores[:, 0] <= 1.0)).all())
-        )
+        return len(self.scores) >= FEWEST and self.metric.counts_all(self.scores)
 
 
 def margins(task: Task, reference: Tensor, labels: Tensor | None) -> NDArray[np.float64]:

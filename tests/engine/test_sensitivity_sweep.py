@@ -14,6 +14,7 @@ from onnx import helper
 
 import qviz
 from qviz.engine.chunks import Feeder, feeder
+from qviz.engine.estimates import tango
 from qviz.engine.evaluate import evaluate
 from qviz.engine.execute import Executor, WorkCancelledError
 from qviz.engine.memo import Memo
@@ -190,6 +191,24 @@ def test_some_samples_leave_an_interval_that_holds_the_exact_change(demo: Case) 
         assert exact.delta is not None
         assert part.low < part.delta < part.high
         assert part.low <= exact.delta <= part.high
+
+
+def test_few_predictions_that_change_leave_room_for_more(demo: Case) -> None:
+    """Tango's interval, as everywhere for right and wrong answers: not ± z·s/√n."""
+    sweep = demo.sweep({}, demo.candidates, limit=64)
+    for effect, rows in zip(finished(sweep), sweep.rows, strict=True):
+        assert rows is not None
+        assert sweep.base_rows is not None
+        change = rows.scores[:, 0] - sweep.base_rows.scores[:, 0]
+        low, high = tango(int((change > 0).sum()), int((change < 0).sum()), 64)
+        assert (effect.low, effect.high) == pytest.approx((100.0 * low, 100.0 * high))
+
+
+def test_the_loss_is_the_change_of_the_cross_entropy(demo: Case) -> None:
+    name = "cross-entropy"
+    for effect in finished(demo.sweep({}, demo.candidates, metric=name)):
+        assert effect.loss is not None
+        assert effect.loss == pytest.approx(effect.delta)
 
 
 def test_the_plan_itself_is_told_of(demo: Case) -> None:

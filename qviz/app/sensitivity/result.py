@@ -17,8 +17,9 @@ class Cost:
 
     `guess` is the KL in nats that gradients expect. `kl` is the mean KL(p_float ‖ p) in nats,
     `sqnr_db` that of the scored output (inf when exact), `flips` the predictions that differ from
-    float. `delta` is the metric's change against the float model (or, in the mode all-but, the
-    plan) in its unit, points for %, within `low` and `high` (95 %) over all `total` samples.
+    float. `loss` and `delta` are changes against the float model (or, in the mode all-but, the
+    plan): of the cross-entropy in nats, or the MSE, and of the metric in its unit, points for %,
+    within `low` and `high` (95 %) over all `total` samples.
     """
 
     layer: int  # its index
@@ -27,6 +28,7 @@ class Cost:
     kl: float | None = None
     sqnr_db: float | None = None
     flips: int | None = None
+    loss: float | None = None
     delta: float | None = None
     low: float | None = None
     high: float | None = None

@@ -204,6 +204,7 @@ def _with_effect(cost: Cost, effect: Effect | None) -> Cost:
         kl=effect.kl,
         sqnr_db=effect.sqnr_db,
         flips=effect.flips,
+        loss=effect.loss,
         delta=effect.delta,
         low=effect.low,
         high=effect.high,

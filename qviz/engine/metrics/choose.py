@@ -96,6 +96,15 @@ def propose(task: Task, dims: int) -> Metric:
     return next(metric for metric in metrics_of(task) if metric.name == wanted)
 
 
+def loss_of(task: Task) -> Metric | None:
+    """What training would make small: cross-entropy of labels, or MSE; None without labels."""
+    if task.kind == "values":
+        return regression.squared_error(task)
+    if task.kind in ("classes", "multilabel", "positions"):
+        return likelihood.cross_entropy(task)
+    return None
+
+
 def choose_metric(task: Task, dims: int, spelling: str, own: Metric | None = None) -> Metric:
     """The metric of a name, the user's `own` among them; without a name the one that fits best.
 

@@ -37,6 +37,15 @@ class Metric:
         """What the value is shown times: 100 for shares."""
         return 100.0 if self.unit == "%" else 1.0
 
+    def counts_all(self, rows: Tensor) -> bool:
+        """Whether rows [n, k] are of a mean of shares in 0..1 to which every sample adds one."""
+        shares, weights = rows[:, 0], rows[:, 1:]
+        return (
+            self.proportion
+            and bool((weights == 1.0).all())
+            and bool(((shares >= 0.0) & (shares <= 1.0)).all())
+        )
+
 
 def mean(rows: Tensor) -> tuple[float, Tensor]:
     """The mean of one number per sample."""

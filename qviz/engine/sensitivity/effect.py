@@ -10,7 +10,7 @@ from torch import Tensor
 
 from qviz.engine.estimates import tango
 from qviz.engine.estimates.interval import Z95
-from qviz.engine.metrics import Metric, Task, kl_divergence, sqnr_db
+from qviz.engine.metrics import Metric, Task, kl_divergence, loss_of, sqnr_db
 
 _VALUES = 1 << 20  # outputs whose squares are added up at a time
 
@@ -20,14 +20,15 @@ class Effect:
     """A change's effect after `samples` of `total` samples.
 
     `kl` is the mean KL(p_float ‖ p) in nats and `flips` the samples whose prediction differs from
-    float; None without classes. `delta` is the metric's change against what the sweep starts from,
-    in its unit (points for %), between `low` and `high` (95 %, for this number of samples); None
-    where it has no finite number.
+    float; None without classes. `loss` and `delta` are changes against what the sweep starts from:
+    of the cross-entropy in nats, or the MSE, and of the metric in its unit (points for %), between
+    `low` and `high` (95 %, for this number of samples); None where they have no finite number.
     """
 
     kl: float | None
     sqnr_db: float
     flips: int | None
+    loss: float | None
     delta: float | None
     low: float | None
     high: float | None
@@ -43,6 +44,7 @@ class Rows:
     flipped: Tensor  # bool [n]
     signal: Tensor  # [n] Σx² of the float output
     noise: Tensor  # [n] Σ(x - x̂)²
+    losses: Tensor  # [n, j] of the loss; [n, 0] without one
     scores: Tensor  # [n, k] of the metric
 
     @classmethod
@@ -57,12 +59,17 @@ class Rows:
             flipped = (found != expected).reshape(len(found), -1).any(1)
         else:
             kl, flipped = torch.zeros_like(signal), torch.zeros(len(signal), dtype=torch.bool)
-        return cls(kl, flipped, signal, noise, metric.rows(output, reference, labels).double())
+        loss = loss_of(task)
+        losses = signal.new_zeros((len(signal), 0))
+        if loss is not None:
+            losses = loss.rows(output, reference, labels).double()
+        scores = metric.rows(output, reference, labels).double()
+        return cls(kl, flipped, signal, noise, losses, scores)
 
     @property
     def columns(self) -> tuple[Tensor, ...]:
         """All columns, in the order of the fields."""
-        return self.kl, self.flipped, self.signal, self.noise, self.scores
+        return self.kl, self.flipped, self.signal, self.noise, self.losses, self.scores
 
     def joined(self, more: Rows) -> Rows:
         """These samples, then more."""
@@ -88,6 +95,10 @@ def _sums(output: Tensor, reference: Tensor) -> tuple[Tensor, Tensor]:
 def effect_of(rows: Rows, base: Rows, task: Task, metric: Metric, total: int) -> Effect:
     """Sum up the rows of a candidate against those of what the sweep starts from."""
     n = len(rows.kl)
+    loss = loss_of(task)
+    dearer = None
+    if loss is not None:
+        dearer = loss.estimate(rows.losses)[0] - loss.estimate(base.losses)[0]
     value, influence = metric.estimate(rows.scores)
     start, start_influence = metric.estimate(base.scores)
     delta: float | None = value - start
@@ -104,6 +115,7 @@ def effect_of(rows: Rows, base: Rows, task: Task, metric: Metric, total: int) ->
         kl=float(rows.kl.mean()) if task.classes else None,
         sqnr_db=sqnr_db(float(rows.signal.sum()), float(rows.noise.sum())),
         flips=int(rows.flipped.sum()) if task.classes else None,
+        loss=None if dearer is None or not isfinite(dearer) else dearer,
         delta=delta,
         low=low,
         high=high,
@@ -122,7 +134,7 @@ def _interval(
     n = len(influence)
     if n >= total:
         return delta, delta
-    if metric.proportion and metric.draws is None:
+    if metric.counts_all(rows.scores) and metric.counts_all(base.scores):
         change = rows.scores[:, 0] - base.scores[:, 0]
         if bool((change.abs().round() == change.abs()).all()):
             better, worse = int((change > 0).sum()), int((change < 0).sum())

@@ -111,11 +111,11 @@ def _column(archive: ZipFile, name: str) -> torch.Tensor:
 
 def _is_whole(rows: Rows) -> bool:
     """Whether the columns are what a sweep writes."""
-    *single, scores = rows.columns
+    *single, losses, scores = rows.columns
     types = [column.dtype for column in rows.columns]
     return (
-        types == [torch.float64, torch.bool, *[torch.float64] * 3]
+        types == [torch.float64, torch.bool, *[torch.float64] * 4]
         and all(column.ndim == 1 for column in single)
-        and scores.ndim == 2
+        and losses.ndim == scores.ndim == 2
         and len({len(column) for column in rows.columns}) == 1
     )
