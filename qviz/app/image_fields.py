@@ -7,6 +7,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TypeVar
 
+from qviz.app.preset_field import Pictures, chosen_preset, preset_field
 from qviz.app.reading_fields import number, whole
 from qviz.app.views import Choice, FormField
 from qviz.data.preprocessing import (
@@ -15,13 +16,11 @@ from qviz.data.preprocessing import (
     Interpolation,
     Layout,
     Preprocessing,
-    shape,
 )
-from qviz.data.presets import PRESETS, Preset, propose, read_layout
+from qviz.data.presets import propose, read_layout
 from qviz.data.samples import InputSpec
 from qviz.errors import QvizError
 
-PROPOSED, OWN = "proposed", "own"
 Word = TypeVar("Word", bound=str)
 _CROP_SHARE = 7 / 8  # of the shorter side, as 224 of 256
 
@@ -42,10 +41,13 @@ LAYOUTS: dict[Layout, tuple[str, str]] = {
 }
 
 
-def fields(chosen: Preprocessing | None, spec: InputSpec) -> Iterator[FormField]:
+def fields(chosen: Preprocessing | None, pictures: Pictures) -> Iterator[FormField]:
     """The fields of a preprocessing, or of the proposed one where None is chosen."""
+    spec = pictures.spec
+    yield preset_field(chosen, pictures)
+    if chosen is None and pictures.as_they_are:
+        return
     now = chosen or propose(spec)
-    yield _preset_field(chosen, now, spec)
     yield from _resize_fields(now)
     yield from _crop_fields(now)
     words = _segments(INTERPOLATIONS)
@@ -65,64 +67,6 @@ def fields(chosen: Preprocessing | None, spec: InputSpec) -> Iterator[FormField]
     yield FormField("scale", "Scale", "text", scale_text(now.scale), tip=tip)
     yield FormField("mean", "Mean", "text", numbers_text(now.mean), tip=f"{tip}; one per channel")
     yield FormField("std", "Std", "text", numbers_text(now.std), tip=f"{tip}; one per channel")
-
-
-def _preset_field(chosen: Preprocessing | None, now: Preprocessing, spec: InputSpec) -> FormField:
-    name, proposed = preset_name(now, spec), preset_name(propose(spec), spec)
-    meant = next((_meaning(preset, spec) for preset in PRESETS if preset.name == proposed), "")
-    first = Choice(
-        PROPOSED,
-        f"Proposed: {proposed or 'for this input'}",
-        meant or "What suits the type and the shape of the model's input",
-    )
-    choices = [
-        first,
-        *(Choice(p.name, p.name, _meaning(p, spec), _refused(p, spec)) for p in PRESETS),
-    ]
-    if chosen is not None and not name:
-        choices.append(Choice(OWN, "Own values", "As the fields below say"))
-    value = PROPOSED if chosen is None else name or OWN
-    return FormField("preset", "Preset", "menu", value, tuple(choices))
-
-
-def _meaning(preset: Preset, spec: InputSpec) -> str:
-    """What a preset does to pictures for this input: its words, with the sizes they come to."""
-    written, sized = preset.preprocessing, preset.sized_for(spec)
-    side, center = f"Shorter side {sized.resize}", f", center {sized.crop}"
-    if isinstance(sized.resize, tuple):
-        side, center = f"Resized to {sized.resize[0]}×{sized.resize[1]}", ""
-    words = preset.description.replace(f"Shorter side {written.resize}", side)
-    return words.replace(f", center {written.crop}", center)
-
-
-def _refused(preset: Preset, spec: InputSpec) -> str:
-    """Why an input cannot take a preset; "" when it can."""
-    try:
-        shape(preset.sized_for(spec), spec)
-    except QvizError as error:
-        return error.cause[:1].upper() + error.cause[1:]
-    return ""
-
-
-def preset_name(now: Preprocessing, spec: InputSpec) -> str:
-    """The preset that it is, for this input; "" for own values."""
-    return next((preset.name for preset in PRESETS if preset.sized_for(spec) == now), "")
-
-
-def proposal_words(now: Preprocessing, spec: InputSpec) -> str:
-    """The proposed preprocessing in words; "" where another one is in use."""
-    if now != propose(spec):
-        return ""
-    name = preset_name(now, spec) or "proposed"
-    if isinstance(now.resize, int):
-        size = f"shorter side {now.resize}"
-    else:
-        size = "" if now.resize is None else f"resized to {now.resize[0]}×{now.resize[1]}"
-    crop = now.crop if not isinstance(now.crop, tuple) else f"{now.crop[0]}×{now.crop[1]}"
-    steps = [size] if size else []
-    steps += [] if crop is None else [f"crop {crop}"]
-    steps.append(now.channels)
-    return f"{name}: {', '.join(steps)}"
 
 
 def _resize_fields(now: Preprocessing) -> Iterator[FormField]:
@@ -177,30 +121,22 @@ def numbers_text(values: tuple[float, ...]) -> str:
 
 
 def with_field(
-    chosen: Preprocessing | None, spec: InputSpec, name: str, value: str
+    chosen: Preprocessing | None, pictures: Pictures, name: str, value: str
 ) -> Preprocessing | None:
     """The preprocessing with one field changed, None for the proposed one.
 
     Raises:
         QvizError: a value that the field does not take.
     """
-    now = chosen or propose(spec)
     if name == "preset":
-        return _preset(chosen, spec, value)
+        return chosen_preset(chosen, pictures, value)
+    spec = pictures.spec
+    now = chosen or propose(spec)
     if name == "resize":
         return replace(now, resize=_resized(now, spec, value))
     if name == "crop":
         return replace(now, crop=None if value == "none" else _cropped(now, spec))
     return _CHANGES[name](now, value)
-
-
-def _preset(chosen: Preprocessing | None, spec: InputSpec, name: str) -> Preprocessing | None:
-    if name == PROPOSED:
-        return None
-    for preset in PRESETS:
-        if preset.name == name:
-            return preset.sized_for(spec)
-    return chosen
 
 
 def _wanted(now: Preprocessing, spec: InputSpec) -> tuple[int, int]:

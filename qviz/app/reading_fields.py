@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from qviz.data.pictures import SUFFIXES
 from qviz.data.reading import Reading
 from qviz.data.samples import InputSpec
 from qviz.data.shards import find_shards
+from qviz.data.text_file import open_text
 from qviz.errors import QvizError
 
 MOST = 1_000_000_000
@@ -47,9 +49,22 @@ def label_field(path: str, reading: Reading, inputs: tuple[InputSpec, ...]) -> F
     return FormField("label", "Label column", "menu", reading.label or "", choices, tip)
 
 
+def text_field(path: str, reading: Reading) -> FormField:
+    """Which column of a table holds the texts that become tokens."""
+    columns = tuple(name for name in _columns(Path(path)) if name != reading.label)
+    first = Choice("", "automatic", "By its name, else the only column of text")
+    names = dict.fromkeys((*columns, *((reading.text,) if reading.text else ())))
+    choices = (first, *(Choice(name, name) for name in names if name))
+    tip = "The column whose text the model is given"
+    return FormField("text", "Text column", "menu", reading.text or "", choices, tip)
+
+
 def _columns(path: Path) -> tuple[str, ...]:
     """Names of a table's columns, from its head alone; none where it cannot be read any more."""
     try:
+        if path.suffix.lower() == ".jsonl":
+            with open_text(path) as lines:
+                return tuple(json.loads(next(line for line in lines if line.strip())))
         if path.is_file() and path.suffix.lower() not in (".parquet", ".pq"):
             return tuple(read_dialect(path, SUFFIXES).columns)
         # Imported here since the library takes long to load.
@@ -72,11 +87,12 @@ def audio_fields(reading: Reading, open_length: bool) -> Iterator[FormField]:
     yield FormField("hop", "Hop", "text", hop, tip=tip, hint="as long as a frame")
 
 
-def text_fields(reading: Reading, open_length: bool) -> Iterator[FormField]:
-    """How text becomes windows of tokens."""
+def text_fields(
+    reading: Reading, open_length: bool, tip: str = "Tokens of one window"
+) -> Iterator[FormField]:
+    """How text becomes rows of tokens."""
     if open_length:
-        length = str(reading.sequence_length)
-        yield _count("sequence_length", "Sequence", length, "Tokens of one window", " tokens")
+        yield _count("sequence_length", "Sequence", str(reading.sequence_length), tip, " tokens")
     yield FormField(
         "tokenizer",
         "Tokenizer",

@@ -10,16 +10,25 @@ import numpy as np
 
 from qviz.app import image_fields, reading_fields
 from qviz.app.document import Document
+from qviz.app.open_samples import (
+    TABLES,
+    constants,
+    image_column,
+    image_pictures,
+    of_texts,
+    opened,
+    pictures_of,
+    sample_kind,
+    specs_of,
+)
+from qviz.app.preset_field import proposal_words
 from qviz.app.views import FormField, SampleForm, SampleKind
-from qviz.data.audio import AudioColumn
-from qviz.data.fit import fit_to_inputs
-from qviz.data.images import ImageColumn
-from qviz.data.reading import AS_PROPOSED, Reading
-from qviz.data.samples import Array, InputSpec, Samples
-from qviz.engine.chunks import input_specs
+from qviz.data.reading import AS_PROPOSED
+from qviz.data.reading import Reading as Reading  # the window passes it on and looks into none
+from qviz.data.samples import Samples
+from qviz.data.token_inputs import fixed_length
 from qviz.errors import QvizError
 
-TABLES = (".csv", ".tsv", ".parquet", ".pq")
 VALUE = "value:"  # before the name of an input that is the same for all samples
 PREVIEW_NOTE = "The preview shows the samples as they are open; Apply reads them anew"
 KIND_WORDS: dict[SampleKind, tuple[str, str]] = {  # of one, and of several
@@ -43,73 +52,37 @@ class SampleDraft:
     @staticmethod
     def of(document: Document) -> SampleDraft:
         """As the samples are open now; raises QvizError where they cannot be read again."""
-        samples = opened(document)
-        return SampleDraft(samples.path, document.reading, dict(document.values))
-
-
-def opened(document: Document) -> Samples:
-    """The user's samples; raises QvizError where there are none that came from a file."""
-    samples = document.scored
-    if samples is None:
-        raise QvizError("samples", "there are none open", "Open samples first")
-    if samples.path.endswith(".py"):
-        raise QvizError(samples.name, "the program makes its samples itself", "Change the program")
-    return samples
-
-
-def sample_kind(samples: Samples) -> SampleKind:
-    """What the samples were read from."""
-    columns = list(samples.arrays.values())
-    if any(isinstance(column, ImageColumn) for column in columns):
-        return "images"
-    if any(isinstance(column, AudioColumn) for column in columns):
-        return "audio"
-    suffix = Path(samples.path).suffix.lower()
-    if suffix == ".txt":
-        return "text"
-    if suffix in TABLES or Path(samples.path).is_dir():  # a folder of Parquet shards
-        return "table"
-    ids = [column for column in columns if column.dtype.kind in "iu" and len(column.shape) == 2]
-    return "tokens" if suffix == ".npy" and ids else "arrays"
-
-
-def image_column(samples: Samples) -> tuple[str, ImageColumn] | None:
-    """The input that takes pictures, and its column; None for other samples."""
-    for name, column in samples.arrays.items():
-        if isinstance(column, ImageColumn):
-            return name, column
-    return None
-
-
-def image_spec(document: Document) -> InputSpec:
-    """The input that the open pictures are for; raises QvizError where there are none."""
-    found = image_column(opened(document))
-    specs = specs_of(document)
-    spec = next((spec for spec in specs if found is not None and spec.name == found[0]), None)
-    if spec is None:
-        raise QvizError("samples", "they are no images", "Open images first")
-    return spec
-
-
-def specs_of(document: Document) -> tuple[InputSpec, ...]:
-    """What the inputs of the open model take."""
-    return () if document.model is None else input_specs(document.model)
+        samples, reading = opened(document), document.reading
+        found = image_column(samples)
+        if found is not None and reading.words:  # what they came to
+            reading = replace(reading, words=(), preprocessing=found[1].preprocessing)
+        return SampleDraft(samples.path, reading, dict(document.values))
 
 
 def sample_form(document: Document, draft: SampleDraft) -> SampleForm:
     """The fields that concern the kind of the open samples; raises QvizError without any."""
     samples = opened(document)
     kind = sample_kind(samples)
-    changed = draft != SampleDraft.of(document)
-    later = kind != "images" and draft.reading != document.reading
+    start = SampleDraft.of(document)
     return SampleForm(
         kind=kind,
         title=samples.name,
         summary=_summary(samples, kind),
         fields=tuple(_fields(document, samples, kind, draft)),
-        notes=(*samples.notes, *((PREVIEW_NOTE,) if later else ())),
-        changed=changed,
+        notes=(*samples.notes, *((PREVIEW_NOTE,) if _lags(document, draft, start) else ())),
+        changed=draft != start,
     )
+
+
+def _lags(document: Document, draft: SampleDraft, start: SampleDraft) -> bool:
+    """Whether reading anew brings what the preview of the open samples cannot show."""
+    now, then = draft.reading, start.reading
+    pictures = pictures_of(document)
+    if pictures is not None and pictures.as_they_are and now.preprocessing is None:
+        return now != then
+    if sample_kind(opened(document)) == "images":
+        return False
+    return replace(now, preprocessing=None) != replace(then, preprocessing=None)
 
 
 def _summary(samples: Samples, kind: SampleKind) -> str:
@@ -127,10 +100,15 @@ def _fields(
     document: Document, samples: Samples, kind: SampleKind, draft: SampleDraft
 ) -> Iterator[FormField]:
     reading = draft.reading
-    if kind == "images":
-        yield from image_fields.fields(reading.preprocessing, image_spec(document))
-    if Path(samples.path).suffix.lower() in TABLES:
+    pictures = pictures_of(document) if kind in ("images", "arrays") else None
+    if pictures is not None:
+        yield from image_fields.fields(reading.preprocessing, pictures)
+    if kind == "table" or Path(samples.path).suffix.lower() in TABLES:
         yield reading_fields.label_field(samples.path, reading, specs_of(document))
+        if of_texts(samples):
+            most = "Tokens of a row at most: longer texts are cut"
+            yield reading_fields.text_field(samples.path, reading)
+            yield from reading_fields.text_fields(reading, _open_length(document), most)
     if kind == "audio":
         yield from reading_fields.audio_fields(reading, _open_length(document))
     if kind == "text":
@@ -143,8 +121,10 @@ def _fields(
 
 def _open_length(document: Document) -> bool:
     """Whether the model leaves the length of what it takes open."""
-    samples = opened(document)
-    for spec in specs_of(document):
+    samples, specs = opened(document), specs_of(document)
+    if fixed_length(specs) is not None:
+        return False
+    for spec in specs:
         if spec.name in samples.arrays and spec.shape is not None:
             return not any(size is not None and size > 1 for size in spec.shape[1:])
     return True
@@ -174,19 +154,13 @@ def _values(document: Document, samples: Samples, draft: SampleDraft) -> Iterato
         )
 
 
-def constants(document: Document, samples: Samples) -> Mapping[str, Array]:
-    """What is fed to the inputs that are the same for all samples."""
-    specs = specs_of(document)
-    return fit_to_inputs(samples, specs).constants if len(specs) > 1 else {}
-
-
 def with_reading(document: Document, draft: SampleDraft, name: str, value: str) -> SampleDraft:
     """The draft with one field changed; raises QvizError for what the field does not take."""
     if name.startswith(VALUE):
         return replace(draft, values=_with_value(draft.values, name.removeprefix(VALUE), value))
     if name in image_fields.NAMES:
-        spec = image_spec(document)
-        chosen = image_fields.with_field(draft.reading.preprocessing, spec, name, value)
+        pictures = image_pictures(document)
+        chosen = image_fields.with_field(draft.reading.preprocessing, pictures, name, value)
         return replace(draft, reading=replace(draft.reading, preprocessing=chosen))
     change = _CHANGES.get(name)
     if change is None:
@@ -204,6 +178,7 @@ def _with_value(values: Mapping[str, float], name: str, value: str) -> dict[str,
 
 _CHANGES: dict[str, Callable[[Reading, str], Reading]] = {
     "label": lambda old, value: replace(old, label=value or None),
+    "text": lambda old, value: replace(old, text=value or None),
     "frame_length": lambda old, value: replace(old, frame_length=reading_fields.whole(value)),
     "hop": lambda old, value: replace(
         old, hop=reading_fields.whole(value) if value.strip() else None
@@ -225,6 +200,8 @@ def samples_notice(document: Document) -> str:
     found = None if samples is None else image_column(samples)
     if found is None or not np.issubdtype(found[1].dtype, np.floating):
         return ""
-    spec = image_spec(document)
-    words = image_fields.proposal_words(found[1].preprocessing, spec)
+    pictures = image_pictures(document)
+    if pictures.as_they_are:  # nothing is done to arrays that nobody asked for
+        return ""
+    words = proposal_words(found[1].preprocessing, pictures.spec)
     return f"Images are read as {words}. Change it in Samples Options" if words else ""

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from qviz.app.document import Document
-from qviz.app.sample_form import (
-    SampleDraft,
+from qviz.app.open_samples import (
+    LOOKED_AT,
+    SMALLEST_PICTURE,
     constants,
     image_column,
-    image_spec,
+    image_pictures,
     opened,
+    picture_array,
     sample_kind,
     specs_of,
 )
+from qviz.app.sample_form import SampleDraft
 from qviz.app.views import Floats, InputView, SampleKind, SamplePreview, ValueRange
-from qviz.data.images import ImageColumn
+from qviz.data.images import OpenedImage
+from qviz.data.pixel_arrays import array_images, in_bytes, no_bytes
 from qviz.data.preprocessing import Channels, Preprocessing, shape, values
 from qviz.data.presets import propose
 from qviz.data.samples import Array, InputSpec, Samples
 from qviz.errors import QvizError
 
 SHOWN_VALUES = 24
-SMALLEST_PICTURE = 8  # pixels of a side; smaller arrays are numbers
 CHANNEL_NAMES: dict[Channels, tuple[str, ...]] = {
     "RGB": ("Red", "Green", "Blue"),
     "BGR": ("Blue", "Green", "Red"),
@@ -40,36 +45,50 @@ def sample_preview(document: Document, draft: SampleDraft, row: int) -> SamplePr
     samples = opened(document)
     row = min(max(row, 0), samples.count - 1)
     found = image_column(samples)
-    if found is None:
+    chosen = draft.reading.preprocessing
+    if found is not None:
+        column, pictures = found[1], image_pictures(document)
+        undone = column.preprocessing if pictures.as_they_are else propose(pictures.spec)
+        return _image(document, samples, draft, column.images[row], chosen or undone, row)
+    array = picture_array(samples)
+    if array is None or chosen is None:
         return _plain(document, samples, draft, row)
-    return _image(document, samples, draft, found, row)
+    # What floats are a few of them tell together: a dark picture alone may hold 0 and 1 only.
+    one = in_bytes(np.concatenate((array[row : row + 1], array[:LOOKED_AT])))
+    if one is None:
+        return replace(_plain(document, samples, draft, row), problem=_sentence(no_bytes(array)))
+    (image,) = array_images(next(iter(samples.arrays)), one[:1], row)
+    return _image(document, samples, draft, image, chosen, row)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def _image(
     document: Document,
     samples: Samples,
     draft: SampleDraft,
-    found: tuple[str, ImageColumn],
+    image: OpenedImage,
+    chosen: Preprocessing,
     row: int,
 ) -> SamplePreview:
-    name, column = found
-    spec = image_spec(document)
-    chosen = draft.reading.preprocessing or propose(spec)
+    spec = image_pictures(document).spec
     picture: Picture | None = None
     inputs: tuple[InputView, ...] = ()
     problem = ""
     try:
-        picture = column.images[row].decoded(chosen)
-        numbers = values(picture[None], chosen, column.dtype)[0]
-        inputs = (_channels(name, numbers, chosen),)
+        picture = image.decoded(chosen)
+        numbers = values(picture[None], chosen, np.dtype(spec.dtype))[0]
+        inputs = (_channels(spec.name, numbers, chosen),)
         shape(chosen, spec)
         _check_size(numbers, spec)
     except QvizError as error:
-        problem = f"{error.cause[:1].upper()}{error.cause[1:]}. {error.cure}"
+        problem = f"{_sentence(error.cause)}. {error.cure}"
     return SamplePreview(
         row=row,
         count=samples.count,
-        name=column.images[row].file.name,
+        name=image.file.name,
         label=_label(samples, row),
         inputs=(*inputs, *_constants(document, samples, draft)),
         picture=picture,

@@ -18,6 +18,7 @@ def _length(text: str) -> dict[str, Any]:
 
 _KEYS: Mapping[str, Callable[[str], dict[str, Any]]] = {
     "label": lambda text: {"label": text},
+    "text": lambda text: {"text": text},
     "length": _length,
     "hop": lambda text: {"hop": int(text)},
     "tokenizer": lambda text: {"tokenizer": text},

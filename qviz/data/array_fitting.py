@@ -17,7 +17,7 @@ from qviz.data.token_inputs import companion, in_rows, token_input
 
 _PICTURE_SIDE = 8  # pixels; smaller arrays of bytes are no pictures
 
-SCALED = "`qviz run --reading preset=0…1`, or another preset, scales them"
+SCALED = "a preset scales them: Samples Options, or --reading preset=0…1"
 
 
 def fitting(
@@ -36,7 +36,7 @@ def fitting(
             continue
         array = arrays[name]
         if _is_stream(array, spec, inputs):
-            arrays[name], labels = _cut(subject, array, labels, spec, reading)
+            arrays[name], labels = _cut(subject, array, labels, inputs, reading)
             size = arrays[name].shape[1]
             notes.append(f"{len(array):,} tokens of '{name}' in rows of {size}")
             continue
@@ -54,10 +54,14 @@ def _is_stream(array: Array, spec: InputSpec, inputs: tuple[InputSpec, ...]) -> 
 
 
 def _cut(
-    subject: str, stream: Array, labels: Array | None, spec: InputSpec, reading: Reading
+    subject: str,
+    stream: Array,
+    labels: Array | None,
+    inputs: tuple[InputSpec, ...],
+    reading: Reading,
 ) -> tuple[Array, Array | None]:
     """Rows of tokens, and of their labels where every token has one."""
-    rows = in_rows(subject, stream, spec, reading)
+    rows = in_rows(subject, stream, inputs, reading)
     if labels is None or labels.shape != stream.shape:
         return rows, labels
     return rows, labels[: rows.size].reshape(rows.shape)

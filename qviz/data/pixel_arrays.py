@@ -1,4 +1,4 @@
-"""Pictures that come as arrays of bytes, put through the preprocessing of image files."""
+"""Pictures that come as arrays, put through the preprocessing of image files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from qviz.data.content import row_digests
+from qviz.data.content import in_blocks, row_digests
 from qviz.data.images import ImageColumn, OpenedImage, image_column_samples
 from qviz.data.pictures import arranged
 from qviz.data.preprocessing import Picture, Preprocessing, shape
@@ -19,6 +19,7 @@ from qviz.data.stored_file import StoredFile
 from qviz.errors import QvizError
 
 _CHANNELS = (1, 3, 4)
+_ROUNDING = 1e-3  # of a byte: what is left of a whole number that was over 255 in float32
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,8 @@ def has_choice(reading: Reading) -> bool:
 
 
 def channels_last(array: Array) -> Array | None:
-    """Pictures [n, height, width, channels] of bytes in either layout; None for other arrays."""
-    if array.dtype != np.uint8:
+    """Bytes or floats in either layout as [n, height, width, channels]; None for no pictures."""
+    if array.dtype != np.uint8 and array.dtype.kind != "f":
         return None
     if array.ndim == 3:
         return array[..., None]
@@ -54,11 +55,30 @@ def channels_last(array: Array) -> Array | None:
     return array if array.shape[3] in _CHANNELS else None
 
 
+def in_bytes(array: Array) -> Array | None:
+    """Pictures as uint8, where that changes none: floats that are bytes, or bytes over 255.
+
+    None for others, such as those that were normalised.
+    """
+    if array.dtype == np.uint8:
+        return array
+    scale = 255.0 if array.max(initial=0.0) <= 1.0 else 1.0
+    found, row = np.empty(array.shape, np.uint8), 0
+    for block in in_blocks(array):
+        pixels = block.astype(np.float64) * scale
+        whole = np.rint(pixels)
+        if not (np.abs(pixels - whole) <= _ROUNDING).all() or whole.min() < 0 or whole.max() > 255:
+            return None
+        found[row : row + len(block)] = whole
+        row += len(block)
+    return found
+
+
 def pixel_samples(path: Path, samples: Samples, spec: InputSpec, reading: Reading) -> Samples:
-    """Samples whose only array is pictures of bytes, as `reading` preprocesses them.
+    """Samples whose only array is pictures, as `reading` preprocesses them.
 
     Raises:
-        QvizError: other arrays, or what the input does not take.
+        QvizError: other arrays, pictures that are no bytes, or what the input does not take.
     """
     (name, column), *others = samples.arrays.items()
     array = None if others else channels_last(np.asanyarray(column))
@@ -69,23 +89,39 @@ def pixel_samples(path: Path, samples: Samples, spec: InputSpec, reading: Readin
             "channels",
             "Leave the preprocessing out, or save pictures as uint8",
         )
+    pictures = in_bytes(array)
+    if pictures is None:
+        raise QvizError(
+            path.name, f"preprocessing was chosen, but {no_bytes(array)}", "Leave it out"
+        )
     preprocessing = settled(reading, spec)
-    if _fits(array, spec):
+    if fits(pictures.shape[1:3], spec):
         preprocessing = _kept(preprocessing, reading)
     shape(preprocessing, spec)
-    digests = row_digests({name: array})
-    height, width = array.shape[1:3]
-    images = tuple(
-        ArrayImage(StoredFile(f"{name}[{row}]", b""), digest, height, width, array[row])
-        for row, digest in enumerate(digests)
-    )
+    images = array_images(name, pictures)
     found = ImageColumn(images, preprocessing, np.dtype(spec.dtype))
     names, notes, total = samples.class_names, samples.notes, samples.drawn_from
     return image_column_samples(path, spec, found, samples.labels, names, notes, total)
 
 
-def _fits(array: Array, spec: InputSpec) -> bool:
-    return spec.shape is not None and {*array.shape[1:3]} <= {*spec.shape[1:]}
+def array_images(name: str, pictures: Array, start: int = 0) -> tuple[ArrayImage, ...]:
+    """Each of the pictures [n, height, width, channels] of bytes that an array has from `start`."""
+    height, width = pictures.shape[1:3]
+    return tuple(
+        ArrayImage(StoredFile(f"{name}[{row}]", b""), digest, height, width, pictures[row - start])
+        for row, digest in enumerate(row_digests({name: pictures}), start)
+    )
+
+
+def no_bytes(array: Array) -> str:
+    """Why pictures of floats take no preprocessing: what `in_bytes` finds no bytes in."""
+    found = f"{array.min():.3g} to {array.max():.3g}".replace("-", "\N{MINUS SIGN}")
+    return f"pixels from {found} are neither bytes nor bytes / 255: they seem preprocessed already"
+
+
+def fits(size: tuple[int, ...], spec: InputSpec) -> bool:
+    """Whether pictures have the height and width that an input takes."""
+    return spec.shape is not None and {*size} <= {*spec.shape[1:]}
 
 
 def _kept(preprocessing: Preprocessing, reading: Reading) -> Preprocessing:

@@ -16,9 +16,9 @@ class Reading:
     """How files become samples; what does not concern a kind of file is not looked at.
 
     `subset` samples are drawn by `seed`; None takes all. `label` is the column or array of
-    labels. Lengths hold where the model's input leaves them open. `tokenizer` is the path of a
-    tokenizer.json; `next_token` makes each token the label of the one before it. `words` change
-    single fields of the preprocessing, see `preprocessing_words`.
+    labels, `text` the column of texts. Lengths hold where the model's input leaves them open.
+    `tokenizer` is the path of a tokenizer.json; `next_token` makes each token the label of the
+    one before it. `words` change single fields of the preprocessing, see `preprocessing_words`.
     """
 
     preprocessing: Preprocessing | None = None  # of pictures; None proposes one
@@ -31,6 +31,7 @@ class Reading:
     tokenizer: str | None = None
     next_token: bool = True
     words: tuple[tuple[str, str], ...] = ()  # such as ("preset", "0…1")
+    text: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse counts below one with QvizError."""
@@ -46,13 +47,15 @@ _TYPES: Mapping[str, type] = {
     "subset": int,
     "seed": int,
     "label": str,
+    "text": str,
     "frame_length": int,
     "hop": int,
     "sequence_length": int,
     "tokenizer": str,
     "next_token": bool,
 }
-_MAY_BE_ABSENT = ("subset", "label", "hop", "tokenizer")
+_ADDED_LATER = ("words", "text")  # written only where set, so that older versions read the rest
+_MAY_BE_ABSENT = ("subset", "label", "text", "hop", "tokenizer")
 
 
 def to_json(reading: Reading) -> dict[str, Any]:
@@ -62,7 +65,7 @@ def to_json(reading: Reading) -> dict[str, Any]:
         "preprocessing": None if chosen is None else pixels.to_json(chosen),
         "words": dict(reading.words),
     }
-    return found if reading.words else {k: v for k, v in found.items() if k != "words"}
+    return {name: value for name, value in found.items() if value or name not in _ADDED_LATER}
 
 
 def from_json(data: object, subject: str) -> Reading:

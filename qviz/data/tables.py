@@ -48,7 +48,7 @@ def read_table(path: Path, inputs: tuple[InputSpec, ...], reading: Reading) -> S
     if label is not None and is_text(table.column(label)):  # else the file itself numbers them
         notes = (*notes, *order_note(names))
     kept = [i for i, name in enumerate(columns) if i != label and name not in _ROW_NUMBERS]
-    text = _text_column(path.name, table, kept, inputs)
+    text = _text_column(path.name, table, kept, inputs, reading.text)
     if text is not None:
         from qviz.data.text_rows import text_rows  # its library takes long to load
 
@@ -97,17 +97,23 @@ def _find_label(
 
 
 def _text_column(
-    subject: str, table: pa.Table, kept: Sequence[int], inputs: tuple[InputSpec, ...]
+    subject: str,
+    table: pa.Table,
+    kept: Sequence[int],
+    inputs: tuple[InputSpec, ...],
+    wanted: str | None,
 ) -> int | None:
     """The column of text that a model of tokens takes, where none holds the ids themselves.
 
     Raises:
-        QvizError: several columns of text, none of a usual name.
+        QvizError: several columns of text, none of a usual name; or none of the wanted name.
     """
     spec = token_input(inputs)
     if spec is None:
         return None
     columns = table.column_names
+    if wanted is not None:
+        return _wanted_text(subject, table, kept, wanted)
     if by_name([columns[index] for index in kept], [spec.name]):
         return None
     words = [index for index in kept if is_text(table.column(index))]
@@ -117,7 +123,19 @@ def _text_column(
     raise QvizError(
         subject,
         f"columns {listed(columns[index] for index in words)} all hold text",
-        "Keep one of them and the labels, or name the one that the model takes 'text'",
+        "Say which the model takes (--reading text=COLUMN, or Samples Options)",
+    )
+
+
+def _wanted_text(subject: str, table: pa.Table, kept: Sequence[int], wanted: str) -> int:
+    found = [index for index in kept if is_text(table.column(index))]
+    names = [table.column_names[index] for index in found]
+    if wanted in names:
+        return found[names.index(wanted)]
+    raise QvizError(
+        subject,
+        f"it has no column '{wanted}' of text beside the labels",
+        f"Choose one of {listed(names)}" if names else "Choose a table with a column of text",
     )
 
 

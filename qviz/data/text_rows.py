@@ -14,7 +14,7 @@ from qviz.data.read_npz import from_arrays
 from qviz.data.reading import Reading
 from qviz.data.samples import LABELS, Array, InputSpec, Samples
 from qviz.data.subset import subset
-from qviz.data.token_inputs import ANY_INPUT, companion, completed, token_input
+from qviz.data.token_inputs import ANY_INPUT, companion, completed, fixed_length, token_input
 from qviz.data.tokenizer_file import find_tokenizer, read_tokenizer
 from qviz.errors import QvizError
 
@@ -40,8 +40,8 @@ def text_rows(
     if not texts:
         raise QvizError(path.name, "it holds no text", "Choose a file with a text per line")
     spec = token_input(inputs) or ANY_INPUT
-    source = find_tokenizer(path, reading)
-    ids, mask, cut = _encoded(read_tokenizer(source), texts, spec, reading)
+    source, fixed = find_tokenizer(path, reading), fixed_length(inputs)
+    ids, mask, cut = _encoded(read_tokenizer(source), texts, fixed, reading)
     arrays: dict[str, Array] = {spec.name: ids.astype(spec.dtype)}
     for other in inputs:
         if companion(other) == "attention_mask" and mask.shape[1:] == _length(other, mask):
@@ -50,7 +50,7 @@ def text_rows(
     samples = from_arrays(path, labelled, inputs)
     notes = [f"{len(texts):,} texts in rows of {ids.shape[1]} tokens, by {source.name}"]
     if cut:
-        longer = "" if _fixed(spec) else ": --reading length=N, or Samples Options, keeps more"
+        longer = "" if fixed else ": --reading length=N, or Samples Options, keeps more"
         notes.append(f"{cut:,} texts are cut to {ids.shape[1]} tokens{longer}")
     found = replace(
         samples, digests=row_digests(arrays), class_names=class_names, notes=tuple(notes)
@@ -59,13 +59,12 @@ def text_rows(
 
 
 def _encoded(
-    tokenizer: Tokenizer, texts: Sequence[str], spec: InputSpec, reading: Reading
+    tokenizer: Tokenizer, texts: Sequence[str], fixed: int | None, reading: Reading
 ) -> tuple[Array, Array, int]:
     """Ids and mask [n, tokens], and how many texts are cut."""
     padding = dict(tokenizer.padding or {})
     tokenizer.no_padding()
     tokenizer.no_truncation()
-    fixed = _fixed(spec)
     most = fixed or reading.sequence_length
     lengths = [len(found.ids) for found in tokenizer.encode_batch(list(texts))]
     cut = sum(length > most for length in lengths)
@@ -88,9 +87,6 @@ def _pad_id(tokenizer: Tokenizer) -> int:
     return next((token for token in known if token is not None), 0)
 
 
-def _fixed(spec: InputSpec) -> int | None:
-    return None if spec.shape is None else spec.shape[1]
-
-
 def _length(spec: InputSpec, mask: Array) -> tuple[int, ...]:
-    return (_fixed(spec) or mask.shape[1],)
+    size = None if spec.shape is None else spec.shape[1]
+    return (size or mask.shape[1],)

@@ -37,12 +37,26 @@ def next_tokens(ids: Array) -> Array:
     return labels
 
 
-def in_rows(subject: str, stream: Array, spec: InputSpec, reading: Reading) -> Array:
-    """Ids [tokens] as rows [n, tokens], as long as the input's fixed size or as `reading` says.
+def fixed_length(inputs: tuple[InputSpec, ...]) -> int | None:
+    """Tokens of a row, where the input of ids fixes them or one that follows from it does.
+
+    A mask may be longer than its row where the model has a past.
+    """
+    ids = token_input(inputs)
+    if ids is None:
+        return None
+    past = any(is_memory(spec) for spec in inputs)
+    follow = [spec for spec in inputs if companion(spec) and not (past and _is_mask(spec))]
+    sizes = [spec.shape[1] for spec in (ids, *follow) if spec.shape is not None]
+    return next((size for size in sizes if size is not None), None)
+
+
+def in_rows(subject: str, stream: Array, inputs: tuple[InputSpec, ...], reading: Reading) -> Array:
+    """Ids [tokens] as rows [n, tokens], as long as the inputs' fixed size or as `reading` says.
 
     What is left at the end is dropped. Raises QvizError for fewer tokens than a row.
     """
-    size = None if spec.shape is None else spec.shape[1]
+    size = fixed_length(inputs)
     length = size or reading.sequence_length
     rows = len(stream) // length
     if not rows:
@@ -97,6 +111,10 @@ def companion(spec: InputSpec) -> str | None:
     lowered = spec.name.lower()
     found = next((name for name in _COMPANIONS if name in lowered), None)
     return found if spec.shape is None or len(spec.shape) == 2 else None
+
+
+def _is_mask(spec: InputSpec) -> bool:
+    return companion(spec) == "attention_mask"
 
 
 def _empty(kind: str, spec: InputSpec, inputs: tuple[InputSpec, ...], length: int) -> int:

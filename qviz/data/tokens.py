@@ -44,7 +44,7 @@ def read_text(path: Path, inputs: tuple[InputSpec, ...], reading: Reading) -> Sa
         return text_rows(path, lines, None, (), inputs, reading)
     source = find_tokenizer(path, reading)
     ids = _ids(read_tokenizer(source), text)
-    array = in_rows(path.name, ids, spec, reading)
+    array = in_rows(path.name, ids, inputs, reading)
     samples = from_arrays(path, {spec.name: array.astype(spec.dtype)}, (spec,))
     samples = replace(
         samples,

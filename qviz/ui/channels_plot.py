@@ -9,10 +9,10 @@ from PySide6.QtGui import QFocusEvent, QGuiApplication, QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
 from qviz.app.views import ChannelsView
-from qviz.ui import channel_figures as figures
 from qviz.ui.channel_bars import Bars
 from qviz.ui.channel_canvas import ChannelCanvas
 from qviz.ui.channel_figures import METRICS, ROUNDING_NOISE
+from qviz.ui.channel_places import ChannelPlaces
 from qviz.ui.fonts import ui_font
 from qviz.ui.palette import LIGHT, Palette, tint
 from qviz.ui.parts import label
@@ -43,13 +43,8 @@ class ChannelsPlot(QWidget):
         super().__init__()
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self._palette = LIGHT
-        self._view: ChannelsView | None = None
-        self._metric = "sqnr"
+        self._places: ChannelPlaces | None = None
         self._sort = "index"
-        self._order = np.empty(0, dtype=np.int_)
-        self._outliers = np.empty(0, dtype=np.int_)  # positions
-        self._worst = np.empty(0, dtype=np.int_)  # positions
-        self._heights = np.empty(0)  # of the error bars, by position
         self._zoomed = False
         self._fitting = False
         self.current: int | None = None
@@ -101,17 +96,17 @@ class ChannelsPlot(QWidget):
 
     def show_view(self, view: ChannelsView, metric: str, sort: str) -> None:
         """Draw `view`; the zoom and the current channel stay with their slot."""
-        before = self._view
+        before = None if self._places is None else self._places.view
         fresh = before is None or before.slot != view.slot
         fresh = fresh or (before is not None and before.minimum.size != view.minimum.size)
         if fresh:
             self.current = None
             self._click.stop()
         fresh = fresh or sort != self._sort
-        self._view, self._metric, self._sort = view, metric, sort
-        self._order = figures.order(view, sort, METRICS[metric])
-        self._draw_ranges(view)
-        self._draw_errors(view)
+        self._sort = sort
+        self._places = places = ChannelPlaces.of(view, metric, sort)
+        self._draw_ranges(places)
+        self._draw_errors(places)
         if fresh or not self._zoomed:
             self.fit()
         else:
@@ -134,39 +129,29 @@ class ChannelsPlot(QWidget):
         self._noise.label.setColor(palette.text_soft)
         self._place_cursor()
 
-    def _draw_ranges(self, view: ChannelsView) -> None:
-        order = self._order
+    def _draw_ranges(self, places: ChannelPlaces) -> None:
+        view, order = places.view, places.order
         self.ranges.set_order(order)
-        outliers = view.outliers[order]
         self.ranges.bars.set_bars(
-            view.minimum[order], view.maximum[order], outliers.astype(np.int_)
+            view.minimum[order], view.maximum[order], view.outliers[order].astype(np.int_)
         )
         low, high = (ends[order] if ends.size else ends for ends in (view.low, view.high))
         self._grid.set_bars(low, high)
         for line, ends in zip(self._ends, (low, high), strict=True):
             line.set_bars(ends, ends)
-        self._outliers = np.flatnonzero(outliers)
-        shown = METRICS[self._metric]
-        errors = not figures.why_no_errors(view, shown)
-        below = ORDERED.get(self._sort if errors else "", "channel")
-        self.ranges.set_titles("range", "" if errors else below)
-        self.errors.set_titles(shown.axis, below)
+        below = ORDERED.get("" if places.why else self._sort, "channel")
+        self.ranges.set_titles("range", below if places.why else "")
+        self.errors.set_titles(METRICS[places.metric].axis, below)
 
-    def _draw_errors(self, view: ChannelsView) -> None:
-        metric, order = METRICS[self._metric], self._order
-        why = figures.why_no_errors(view, metric)
-        values = np.empty(0) if why else metric.values(view)
-        self.notice.setText(why)
-        self._stack.setCurrentIndex(1 if why else 0)
-        self._column.setStretch(2, NOTICE_SHARE if why else ERRORS_SHARE)
-        self._noise.setVisible(self._metric == "rmse")
-        self.errors.set_order(order)
-        if not values.size:
-            self._worst, self._heights = np.empty(0, dtype=np.int_), np.zeros(order.size)
+    def _draw_errors(self, places: ChannelPlaces) -> None:
+        self.notice.setText(places.why)
+        self._stack.setCurrentIndex(1 if places.why else 0)
+        self._column.setStretch(2, NOTICE_SHARE if places.why else ERRORS_SHARE)
+        self._noise.setVisible(places.metric == "rmse")
+        self.errors.set_order(places.order)
+        if places.why:
             return
-        self._worst = np.flatnonzero(figures.worst(view, metric)[order])
-        self._heights = heights = figures.bar_heights(values[order])
-        tones = figures.tones(view, metric, len(self._palette.ramp))[order]
+        heights, tones = places.heights, places.tones(self._palette.ramp)
         self.errors.bars.set_bars(np.minimum(heights, 0.0), np.maximum(heights, 0.0), tones)
 
     # the ranges of the axes
@@ -174,7 +159,7 @@ class ChannelsPlot(QWidget):
     def fit(self) -> None:
         """Show all channels."""
         self._click.stop()
-        count = self._order.size
+        count = self._count()
         if not count:
             return
         self._zoomed = False
@@ -189,56 +174,45 @@ class ChannelsPlot(QWidget):
         self._fitting = False
         self._place()
 
+    def _count(self) -> int:
+        return 0 if self._places is None else self._places.order.size
+
     def _range_changed(self) -> None:
         if not self._fitting:
             self._zoomed = True
             self._place()
 
-    def _in_sight(self) -> slice:
-        left, right = self.ranges.box.viewRange()[0]
-        first = min(max(0, int(np.ceil(left - 0.5))), self._order.size - 1)
-        return slice(first, max(first + 1, int(np.floor(right + 0.5)) + 1))
-
     def _place(self) -> None:
         """Heights, marks and the current channel follow what is in sight."""
-        view = self._view
-        if view is None or not self._order.size:
+        places = self._places
+        if places is None or not places.order.size:
             return
-        sight = self._in_sight()
-        channels = self._order[sight]
-        ends = [view.minimum[channels], view.maximum[channels]]
-        if view.low.size:
-            ends += [view.low[channels], view.high[channels]]
-        drawn = np.concatenate(ends)
-        drawn = drawn[np.isfinite(drawn)]  # a channel of zeros alone has no grid
-        self.ranges.set_heights(float(drawn.min()), float(drawn.max()))
-        at = self._outliers
-        tops = view.maximum[self._order[at]]
+        sight = places.in_sight(*self.ranges.box.viewRange()[0])
+        self.ranges.set_heights(*places.range_ends(sight))
+        at = places.outliers
+        tops = places.view.maximum[places.order[at]]
         self.ranges.set_marks(at.astype(np.float64), tops, np.ones(at.size, dtype=np.bool_))
-        seen = self._heights[sight]
-        low, high = min(0.0, float(seen.min())), max(0.0, float(seen.max()))
-        if self._metric == "rmse":
-            high = max(high, 1.35 * ROUNDING_NOISE)
-        self.errors.set_heights(low, high if high > low else 1.0)
-        tips = self._heights[self._worst]
-        self.errors.set_marks(self._worst.astype(np.float64), tips, tips >= 0)
+        self.errors.set_heights(*places.error_ends(sight))
+        tips = places.heights[places.worst]
+        self.errors.set_marks(places.worst.astype(np.float64), tips, tips >= 0)
         self._place_cursor()
 
     # the current channel
 
     def _place_cursor(self) -> None:
-        position = None if self.current is None else self._position(self.current)
+        places, channel = self._places, self.current
+        position = None if places is None or channel is None else places.position(channel)
         strength = FOCUSED if self.hasFocus() else RESTING
         for canvas in (self.ranges, self.errors):
             canvas.set_cursor(position, strength)
 
-    def _position(self, channel: int) -> int:
-        return int(np.flatnonzero(self._order == channel)[0])
-
     def set_current(self, channel: int) -> None:
         """Make a channel the current one and bring it into sight."""
+        places = self._places
+        if places is None:
+            return
         self.current = channel
-        position = self._position(channel)
+        position = places.position(channel)
         left, right = self.ranges.box.viewRange()[0]
         if not left <= position - 0.5 <= position + 0.5 <= right:
             half = (right - left) / 2
@@ -248,15 +222,11 @@ class ChannelsPlot(QWidget):
 
     def channel_at(self, x: float) -> int | None:
         """The channel drawn at `x`; a marked one nearby comes first where bars are thin."""
-        count = self._order.size
-        nearest = round(x)
+        if self._places is None:
+            return None
         left, right = self.ranges.box.viewRange()[0]
         reach = SNAP * (right - left) / max(1.0, self.ranges.box.width())
-        near = np.concatenate((self._outliers, self._worst))
-        near = near[np.abs(near - x) <= reach]
-        if near.size:
-            nearest = int(near[np.argmin(np.abs(near - x))])
-        return int(self._order[nearest]) if 0 <= nearest < count else None
+        return self._places.channel_at(x, reach)
 
     def _point(self, x: float) -> None:
         channel = self.channel_at(x)
@@ -283,10 +253,10 @@ class ChannelsPlot(QWidget):
         key = Qt.Key(event.key())
         if key in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
             self._open()
-        elif key in STEPS and self._order.size:
-            at = -1 if self.current is None else self._position(self.current)
-            last = self._order.size - 1
-            self.set_current(int(self._order[min(max(0, at + STEPS[key]), last)]))
+        elif key in STEPS and self._places is not None and self._count():
+            at = -1 if self.current is None else self._places.position(self.current)
+            order = self._places.order
+            self.set_current(int(order[min(max(0, at + STEPS[key]), order.size - 1)]))
         else:
             super().keyPressEvent(event)
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
-import numpy as np
 import pyqtgraph as pg
 from pyqtgraph.GraphicsScene.mouseEvents import MouseClickEvent
 from PySide6.QtCore import Signal
@@ -18,8 +16,8 @@ from qviz.ui.clip_lines import ClipLines
 from qviz.ui.error_curve import ErrorCurve, has_curve
 from qviz.ui.grid_items import GridItems
 from qviz.ui.grid_lines import clip_by_hand
-from qviz.ui.histogram_series import LOG_FLOOR, Series
-from qviz.ui.palette import LIGHT, Palette, tint
+from qviz.ui.histogram_pair import HistogramPair
+from qviz.ui.palette import LIGHT, Palette
 from qviz.ui.plot_axes import CountAxis, DecibelAxis, ValueAxis, style_axis
 from qviz.ui.range_lines import RangeLines, near
 from qviz.ui.range_marks import MOST_ROWS
@@ -53,7 +51,6 @@ class HistogramPlot(QWidget):
         self._curve_wanted = True
         self._zoomed = False
         self._fitting = False
-        self._steps = shape.NO_STEPS
         self.shows_thresholds = False
         self.canvas = pg.PlotWidget(
             axisItems={
@@ -79,15 +76,15 @@ class HistogramPlot(QWidget):
         self.ends = ClipLines(self)
         self.clips = self.ends.lines
         self.grid = GridItems()
-        self.float_series, self.quantized_series = Series("o"), Series("d")
+        self.series = HistogramPair()
         self.curve = ErrorCurve(self._decibel_axis)
         items = (
             *self.ends.grounds,
             self.grid.levels,
-            self.float_series.curve,
-            self.float_series.heads,
-            self.quantized_series.curve,
-            self.quantized_series.heads,
+            self.series.floats.curve,
+            self.series.floats.heads,
+            self.series.quantized.curve,
+            self.series.quantized.heads,
             self.grid.thresholds,
             self.ranges.others,
             self.ranges.current,
@@ -135,7 +132,7 @@ class HistogramPlot(QWidget):
     def set_log(self, log: bool) -> None:
         """Logarithmic or linear counts."""
         self._counts_axis.log = log
-        self.float_series.log = self.quantized_series.log = log
+        self.series.set_log(log)
         self._redraw()
 
     def set_overlay(self, overlay: bool) -> None:
@@ -160,10 +157,7 @@ class HistogramPlot(QWidget):
         self._palette = palette
         self.canvas.setBackground(palette.card)
         self._style_axes(palette)
-        floats, quantized = self.float_series, self.quantized_series
-        floats.set_colors(palette.float_line, tint(palette.float_fill, 0.55), 1.2)
-        quantized.set_colors(palette.quantized_line, tint(palette.quantized_fill, 0.22), 1.6)
-        for part in (self.ends, self.grid, self.curve, self.ranges):
+        for part in (self.series, self.ends, self.grid, self.curve, self.ranges):
             part.set_palette(palette)
         self._redraw()
 
@@ -229,13 +223,12 @@ class HistogramPlot(QWidget):
             return
         self.canvas.getPlotItem().showAxis("right", self.shows_curve)
         self.readout.hide()
-        left, right = span = tuple(self.box.viewRange()[0])
-        pixels = max(1.0, float(self.box.width()))
-        group = shape.bins_per_step(view, left, right, pixels)
-        floor, top = self._draw_series(view, group, left, right, pixels)
+        left, right = self.box.viewRange()[0]
+        span, pixels = (left, right), max(1.0, float(self.box.width()))
+        floor, top = self.series.draw(view, span, pixels, both=self._overlay)
         self.shows_thresholds = False
         if self._overlay:
-            self.shows_thresholds = self.grid.draw(view, (left, right), pixels, floor, top)
+            self.shows_thresholds = self.grid.draw(view, span, pixels, floor, top)
         else:
             self.grid.clear()
         if self.shows_curve:
@@ -262,51 +255,15 @@ class HistogramPlot(QWidget):
             return self.ends.clip()
         return found.low, found.high
 
-    def _draw_series(
-        self, view: DistributionView, group: int, left: float, right: float, pixels: float
-    ) -> tuple[float, float]:
-        """Both histograms; returns the lowest and the highest height of the axis."""
-        self._steps = floats = shape.float_steps(view, group)
-        if shape.is_few(view):
-            places = shape.float_sticks(view, group)
-            after = shape.quantized_sticks(view, group) if self._overlay else _NO_STICKS
-            floor, top = self._heights(places[1], after[1])
-            self.float_series.draw_sticks(*places, floor)
-            self.quantized_series.draw_sticks(*after, floor)
-            return floor, top
-        if self._overlay and shape.is_coarse(view, left, right, pixels):
-            after = shape.quantized_sticks(view, group)
-            floor, top = self._heights(floats.heights, after[1])
-            self.float_series.draw_steps(floats, floor)
-            self.quantized_series.draw_sticks(*after, floor, thick=True)
-            return floor, top
-        stairs = shape.NO_STEPS
-        if self._overlay:
-            stairs = shape.quantized_steps(view, group, left, right, pixels)
-        if self._counts_axis.log and floats.heights.size:
-            stairs = shape.seen(stairs, float(floats.edges[1] - floats.edges[0]))
-        floor, top = self._heights(floats.heights, stairs.heights)
-        self.float_series.draw_steps(floats, floor)
-        self.quantized_series.draw_steps(stairs, floor)
-        return floor, top
-
-    def _heights(self, floats: shape.Floats, quantized: shape.Floats) -> tuple[float, float]:
-        tallest, highest = float(floats.max(initial=1.0)), float(quantized.max(initial=0.0))
-        if self._counts_axis.log:
-            tallest = max(tallest, highest)
-            return LOG_FLOOR, LOG_FLOOR + 1.06 * (math.log10(max(tallest, 2.0)) - LOG_FLOOR)
-        # One level may hold the mass of many bins: let it rise above, but not flatten the rest.
-        return 0.0, 1.06 * max(tallest, min(highest, 2.5 * tallest))
-
     def _words_at(self, value: float) -> str:
         view = self._view
         hovered = any(line.mouseHovering for line in self.clips) or self.ends.held
         if view is None or view.counts.size == 0 or hovered:
             return ""
         if not self._overlay:
-            return read_out(shape.without_grid(view), self._steps, value)
+            return read_out(shape.without_grid(view), self.series.steps, value)
         within = NEAR_PIXELS * float(self.box.viewPixelSize()[0])
-        return read_out(view, self._steps, value, near(view, value, within))
+        return read_out(view, self.series.steps, value, near(view, value, within))
 
 
 def _place(view: DistributionView) -> tuple[str, int | None, int | None]:
@@ -316,6 +273,3 @@ def _place(view: DistributionView) -> tuple[str, int | None, int | None]:
 def _with_ranges(view: DistributionView, before: DistributionView) -> DistributionView:
     """Keep the labels while a line is dragged, so that the plot does not jump."""
     return replace(view, ranges=before.ranges)
-
-
-_NO_STICKS = (np.zeros(0), np.zeros(0))

@@ -20,7 +20,7 @@ from qviz.app.session import Session
 from qviz.errors import QvizError
 from qviz.ui.fonts import ui_font
 from qviz.ui.parts import Card, ElidedLabel, label, scrolling, set_look
-from qviz.ui.sample_fields import SampleFields
+from qviz.ui.sample_fields import DESCRIBED, SampleFields
 from qviz.ui.sample_preview import PreviewPane
 from qviz.ui.theme import Theme
 
@@ -73,7 +73,7 @@ class SamplesDialog(QDialog):
         self._take_palette()
         self.finished.connect(self._end)
         self._show_draft()
-        pictures = self._session.sample_form(draft).kind == "images"
+        pictures = DESCRIBED in self.fields.names()  # or what may be read as such
         self.resize((LARGE if pictures else SMALL).boundedTo(parent.size() - QSize(80, 80)))
         self.fields.editor(self.fields.names()[0]).setFocus()
 

@@ -107,7 +107,29 @@ def test_arrays_of_the_inputs_size_are_not_cropped(tmp_path: Path) -> None:
     assert column.preprocessing.mean == IMAGENET.preprocessing.mean
 
 
+@pytest.mark.parametrize("over", [1, 255])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_floats_that_are_bytes_are_preprocessed_as_those(
+    tmp_path: Path, over: int, dtype: type
+) -> None:
+    np.savez(tmp_path / "bytes.npz", x=PIXELS)
+    floats = (PIXELS.astype(dtype) / dtype(over)).transpose(0, 3, 1, 2)
+    np.savez(tmp_path / "floats.npz", x=floats)
+    wanted, found = (
+        read_samples(tmp_path / f"{name}.npz", (SPEC,), words("preset=torchvision"))
+        for name in ("bytes", "floats")
+    )
+    every = np.arange(4)
+    np.testing.assert_array_equal(found.arrays["x"][every], wanted.arrays["x"][every])
+    assert found.digests == wanted.digests
+
+
 def test_preprocessing_of_what_is_no_picture_is_refused(tmp_path: Path) -> None:
-    np.savez(tmp_path / "set.npz", x=np.zeros((2, 3, 8, 8), np.float32))
+    path = tmp_path / "set.npz"
+    np.savez(path, x=np.zeros((2, 192), np.float32))
     with pytest.raises(QvizError, match="it holds no array of pictures"):
-        read_samples(tmp_path / "set.npz", (SPEC,), words("preset=raw"))
+        read_samples(path, (InputSpec("x", "float32", (None, 192)),), words("preset=raw"))
+    for normalised in (PIXELS / 127.5 - 1, PIXELS / 300, PIXELS + 2.0, PIXELS + 0.5):
+        np.savez(path, x=normalised.astype(np.float32))
+        with pytest.raises(QvizError, match="pixels from .* are neither bytes"):
+            read_samples(path, (SPEC,), words("preset=raw"))

@@ -85,6 +85,8 @@ def test_rows_are_as_long_as_the_input_or_as_reading_says(folder: Path) -> None:
     samples = read_samples(path, fixed)
     assert samples.arrays["input_ids"].shape == (3, 7)
     assert samples.arrays["input_ids"].dtype == np.int32
+    masked = (INPUTS[0], InputSpec("attention_mask", "int64", (None, 4)))
+    assert rows(read_samples(path, masked), "input_ids")[2] == [1, 4, 4, 2]
     cut = read(path, Reading(sequence_length=4))
     assert rows(cut, "input_ids")[2] == [1, 4, 4, 2]  # the end keeps its token
     assert cut.notes[1].startswith("1 texts are cut to 4 tokens: --reading length=N")
@@ -102,6 +104,10 @@ def test_several_texts_are_not_guessed_from(folder: Path) -> None:
     path = write(folder, "csv", "premise", hypothesis=TEXTS)
     with pytest.raises(QvizError, match="columns 'premise' and 'hypothesis' all hold text"):
         read(path)
+    assert rows(read(path, Reading(text="hypothesis")), "input_ids")[1] == [1, 5, 2, 0, 0]
+    assert read(path, Reading(text="hypothesis")).notes[-1] == "Columns left out: premise"
+    with pytest.raises(QvizError, match="no column 'label' of text beside the labels"):
+        read(path, Reading(text="label"))
     named = write(folder, "csv", "title", text=TEXTS)
     assert read(named).notes[-1] == "Columns left out: title"
 

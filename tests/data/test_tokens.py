@@ -16,6 +16,7 @@ from qviz.data.fit import fit_to_inputs
 from qviz.data.read_samples import read_samples
 from qviz.data.reading import AS_PROPOSED, Reading
 from qviz.data.samples import InputSpec, Samples
+from qviz.data.token_inputs import fixed_length
 from qviz.errors import QvizError
 
 IDS = InputSpec("input_ids", "int64", (None, 4))
@@ -76,6 +77,20 @@ def test_open_lengths_come_from_reading(tmp_path: Path) -> None:
     samples = read_samples(text(tmp_path), (spec,), Reading(sequence_length=5))
     assert samples.arrays["input_ids"].shape == (2, 5)
     assert samples.arrays["input_ids"].dtype == np.int32
+
+
+def test_a_fixed_length_of_any_input_holds_for_all(tmp_path: Path) -> None:
+    free = replace(IDS, shape=(None, None))
+    path, long = text(tmp_path), Reading(sequence_length=9)
+    for other in (replace(MASK, shape=(None, 5)), replace(PLACES, shape=(1, 5))):
+        samples = read_samples(path, (free, other), long)
+        assert ids(samples) == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]
+        fit_to_inputs(samples, (free, other))
+    past = InputSpec("past.0.key", "float32", (1, 2, 3, 8))
+    masked = (free, replace(MASK, shape=(None, 8)), past)  # 3 places of the past, and a row
+    assert fixed_length(masked) is None
+    assert fixed_length((IDS, past)) == 4
+    assert fixed_length((free, MASK)) is fixed_length((past,)) is None
 
 
 def test_the_tokenizer_may_lie_elsewhere(tmp_path: Path) -> None:

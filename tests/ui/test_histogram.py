@@ -340,7 +340,7 @@ def test_a_level_with_one_value_is_seen_on_a_logarithmic_axis(plot: HistogramPlo
     view = replace(ternary(), quantized_counts=np.array([0.0, 1, 0, 0, 798, 0, 0, 1]))
     plot.set_log(True)
     plot.show_view(view)
-    at, heights = plot.quantized_series.heads.getData()
+    at, heights = plot.series.quantized.heads.getData()
     assert at.tolist() == [-3.0, 0.0, 3.0]
     assert heights == pytest.approx(np.log10([1.0, 798.0, 1.0]))
     assert plot.box.viewRange()[1][1] > heights.max()

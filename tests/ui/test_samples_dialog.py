@@ -336,6 +336,32 @@ def test_arrays_show_their_values(qtbot: QtBot, window: MainWindow) -> None:
     dialog.cancel.click()
 
 
+def test_arrays_of_pictures_take_presets(
+    qtbot: QtBot, empty_window: MainWindow, settle: Settle, image_model: Path, tmp_path: Path
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (10, 128, 128, 3), dtype=np.uint8)
+    np.savez(tmp_path / "set.npz", x=pixels, labels=np.arange(10) % 2)
+    session = empty_window.session
+    session.open(image_model, tmp_path / "set.npz")
+    settle(empty_window)
+    dialog = opened(qtbot, empty_window)
+    assert dialog.fields.names() == ("preset", "subset")
+    preset = dialog.fields.editor("preset")
+    assert isinstance(preset, Menu)
+    assert preset.currentText() == "As they are"
+    shown = change(qtbot, dialog, "preset", CAFFE)
+    assert "blue in place of red" in shown.caption
+    assert preset.currentText() == CAFFE
+    assert "mean" in dialog.fields.names()
+    dialog.apply.click()
+    qtbot.waitUntil(lambda: empty_window.findChild(SamplesDialog) is None, timeout=10000)
+    samples = session.current().samples
+    assert samples is not None
+    fed = samples.arrays["x"][np.array([3])][0]
+    means = np.array([103.939, 116.779, 123.68]).reshape(3, 1, 1)
+    np.testing.assert_allclose(fed, pixels[3, :, :, ::-1].transpose(2, 0, 1) - means, atol=1e-4)
+
+
 def test_a_curve_is_drawn_about_its_middle(qtbot: QtBot) -> None:
     canvas = SampleCanvas()
     qtbot.addWidget(canvas)
