@@ -1,13 +1,17 @@
-"""The longest the window's event loop stands still while a plan is evaluated.
+"""The longest the window's event loop stands still while plans are evaluated and layers swept.
 
-Run: QT_QPA_PLATFORM=offscreen python benchmarks/window_gap.py. A timer fires every millisecond;
-the gap between two of its beats is how long the window could not answer.
+Run: QT_QPA_PLATFORM=offscreen python benchmarks/window_gap.py [MODEL SAMPLES]. A timer fires every
+millisecond; the gap between two of its beats is how long the window could not answer.
 """
 
 from __future__ import annotations
 
 import statistics
+import sys
 import time
+from collections.abc import Callable
+from functools import partial
+from tempfile import TemporaryDirectory
 
 from PySide6.QtCore import QEventLoop, Qt, QTimer
 
@@ -31,10 +35,11 @@ class Heartbeat:
         self._last = time.perf_counter()
         self._timer = QTimer()
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
-        self._timer.timeout.connect(self._beat)
+        self._timer.timeout.connect(self.beat)
         self._timer.start(1)
 
-    def _beat(self) -> None:
+    def beat(self) -> None:
+        """One more gap ends."""
         now = time.perf_counter()
         self.gaps.append(1000 * (now - self._last))
         self._last = now
@@ -54,24 +59,43 @@ def settle(session: Session) -> None:
     unsubscribe()
 
 
+def told(what: str, heart: Heartbeat) -> None:
+    """Print the gaps since the heart began to beat."""
+    gaps = sorted(heart.gaps)
+    print(
+        f"{what:<32} worst {gaps[-1]:5.1f} ms   99 % {gaps[int(0.99 * len(gaps))]:5.1f} ms"
+        f"   median {statistics.median(gaps):4.1f} ms   over {len(gaps)} beats"
+    )
+
+
+def during(what: str, session: Session, work: Callable[[], object]) -> None:
+    """Print the gaps from the start of some work until no lane works."""
+    heart = Heartbeat()
+    work()
+    settle(session)
+    heart.beat()
+    told(what, heart)
+
+
 def main() -> None:
-    """Open the demo, edit it five times, and print the gaps of each evaluation."""
+    """Open, edit, undo, sweep; print the gaps of each."""
+    model, samples = sys.argv[1:] or (demo_model(), demo_samples())
     app = application()
     session = Session(MainThread(), part="all")
     window = MainWindow(session, Theme(app, "light"), Settings())
     window.resize(1280, 800)
     window.show()
-    session.open(demo_model(), demo_samples())
-    settle(session)
+    during("open", session, lambda: session.open(model, samples))
+    slots = [row.weight.slots[0] for row in session.rows() if row.weight][:2]
     for spelling in EDITS:
-        heart = Heartbeat()
-        session.set_scheme(["conv1.weight", "block1.pw.weight"], spelling)
-        settle(session)
-        gaps = sorted(heart.gaps)
-        print(
-            f"{spelling:<24} worst {gaps[-1]:5.1f} ms   99 % {gaps[int(0.99 * len(gaps))]:5.1f} ms"
-            f"   median {statistics.median(gaps):4.1f} ms   over {len(gaps)} beats"
-        )
+        during(f"edit {spelling}", session, partial(session.set_scheme, slots, spelling))
+    during("undo", session, session.undo)
+    for view in ("distribution", "sensitivity"):
+        with TemporaryDirectory() as cache:
+            window.workspace.views.show_view(view)
+            settle(session)
+            sweep = partial(session.start_sensitivity, samples=64, role="both", cache=cache)
+            during(f"sweep, {view} in front", session, sweep)
     session.close()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from qviz.app.memory import BUDGETS
 from qviz.app.views import DocumentView
 
 Scope = Literal["window", "views"]
@@ -26,6 +27,10 @@ def _needs_samples(document: DocumentView) -> str:
     if document.samples_path:
         return ""
     return "The inputs are synthetic: open samples first" if document.synthetic else _NO_SAMPLES
+
+
+def _needs_departure(document: DocumentView) -> str:
+    return _needs_model(document) or document.no_departure
 
 
 def _needs_undo(document: DocumentView) -> str:
@@ -56,6 +61,11 @@ class Action:
     scope: Scope = "window"
     separator: bool = False  # a line above it in its menu
 
+
+MEMORY_TIP = (
+    "How much memory keeps what layers gave, so that an edit starts where it was made. "
+    "Less is slower; the numbers are the same"
+)
 
 ACTIONS: tuple[Action, ...] = (
     Action(
@@ -199,6 +209,17 @@ ACTIONS: tuple[Action, ...] = (
         "Filter the layers by name or operator; re: starts a regular expression",
         _needs_model,
     ),
+    *(
+        Action(
+            f"memory_{budget.word}",
+            budget.label,
+            "Edit/Memory for Speed",
+            tip=MEMORY_TIP,
+            checkable=True,
+            group="memory",
+        )
+        for budget in BUDGETS
+    ),
     Action(
         "overlay",
         "Quantized Overlay",
@@ -252,12 +273,22 @@ ACTIONS: tuple[Action, ...] = (
         _needs_model,
     ),
     Action(
+        "show_sensitivity",
+        "Sensitivity",
+        "View",
+        ("Ctrl+3",),
+        "thermometer",
+        "What quantizing each layer costs, scheme by scheme",
+        _needs_model,
+    ),
+    Action(
         "worse_layer",
         "Worst Layer / Next Worse",
         "View",
         ("[",),
         "caret-double-up",
-        "Go to the layer with the lowest SQNR; on the way back from ], to the next worse",
+        "Go to the layer that costs most by the sensitivity measured, else the one with the lowest "
+        "SQNR; on the way back from ], to the next worse",
         _needs_model,
         scope="views",
         separator=True,
@@ -268,8 +299,19 @@ ACTIONS: tuple[Action, ...] = (
         "View",
         ("]",),
         "caret-double-down",
-        "Go to the next layer in order of SQNR, away from the worst",
+        "Go to the next layer in order of sensitivity, else of SQNR, away from the worst",
         _needs_model,
+        scope="views",
+    ),
+    Action(
+        "first_departure",
+        "First Departure",
+        "View",
+        ("D",),
+        "git-branch",
+        "Go to the first layer, in graph order, whose accumulated SQNR is more than 3 dB below its "
+        "local SQNR: more of the error of its output is inherited than the layer adds itself",
+        _needs_departure,
         scope="views",
     ),
     Action(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from qviz.app.channels import channels_view
 from qviz.app.completion import completions
+from qviz.app.departure import Departure, first_departure, why_no_departure
 from qviz.app.details import details_of
 from qviz.app.document import Document, Findings
+from qviz.app.findings import with_near
 from qviz.app.form import empty_form, scheme_form
 from qviz.app.present import (
     document_view,
@@ -20,6 +23,7 @@ from qviz.app.projects import Projects
 from qviz.app.sample_form import SampleDraft, sample_form, samples_notice, with_reading
 from qviz.app.sample_preview import sample_preview
 from qviz.app.scheme_edits import clipped
+from qviz.app.sensitivity.result import Sensitivity
 from qviz.app.strip import class_choices, number_strip
 from qviz.app.table import layer_rows
 from qviz.app.views import (
@@ -106,8 +110,9 @@ class Reading(Projects):
 
     def document(self) -> DocumentView:
         """What is open, for the title, the header and the actions."""
-        history = self._history
-        return document_view(self._document, self._findings, history.undo_text, history.redo_text)
+        document, findings, history = self._document, self._findings, self._history
+        view = document_view(document, findings, history.undo_text, history.redo_text)
+        return replace(view, no_departure=why_no_departure(document, findings))
 
     def rows(self) -> tuple[LayerRow, ...]:
         """The layer table."""
@@ -115,7 +120,23 @@ class Reading(Projects):
         if cost is None:
             return ()
         self._know_outputs()
-        return layer_rows(self._document, self._findings, cost, self._schemes())
+        findings = with_near(self._findings, self._require_model(), self._document.plan.key)
+        # What a layer costs alone, where that was measured; what it takes away comes second.
+        swept = sorted(self.sensitivities(), key=lambda found: found.request.mode == "only")[-1:]
+        return layer_rows(self._document, findings, cost, self._schemes(), *swept)
+
+    def sensitivities(self) -> tuple[Sensitivity, ...]:
+        """What sweeps have found, the latest request last."""
+        return ()
+
+    def departure(self) -> Departure | None:
+        """The first layer whose output has more error from earlier layers than of its own.
+
+        None where there is none, or while it is not known.
+        """
+        self._know_outputs()
+        model, errors = self._document.model, self._findings.outputs.get(self._document.plan.key)
+        return None if model is None or errors is None else first_departure(model, errors)
 
     def strip(self) -> Strip:
         """The number strip."""
@@ -131,6 +152,7 @@ class Reading(Projects):
             current=self._scores.is_current(key),
             complete=self._scores.is_complete(key),
             proposed=self._proposed,
+            told=self._scores.told(key),
         )
 
     def classes(self) -> tuple[str, ...]:

@@ -9,10 +9,14 @@ from pathlib import Path
 from qviz.app.document import Document
 from qviz.app.reading import Reading
 from qviz.app.sensitivity.cache import cache_folder
-from qviz.app.sensitivity.request import DEFAULT_SAMPLES, Request, read_request
+from qviz.app.sensitivity.offers import scheme_choices
+from qviz.app.sensitivity.present import Order, SensitivityView, about, sensitivity_view, why_not
+from qviz.app.sensitivity.quantities import QuantityName
+from qviz.app.sensitivity.request import DEFAULT_SAMPLES, Request, Roles, read_request
 from qviz.app.sensitivity.result import Sensitivity
 from qviz.app.sensitivity.work import sample_order, sweep_layers
-from qviz.app.views import Message
+from qviz.app.state import complaint
+from qviz.app.views import Choice, Message
 from qviz.errors import QvizError
 
 
@@ -28,6 +32,8 @@ class Sweeping(Reading):
     """Measures the sensitivity of every layer. Use `Session`."""
 
     _swept: tuple[_Found, ...] = ()
+    _sweeping: tuple[Request, Document] | None = None  # what was asked for last
+    _failed = ""  # and why it could not be measured
 
     def sensitivity(
         self,
@@ -79,11 +85,12 @@ class Sweeping(Reading):
             if isinstance(payload, Sensitivity):
                 self._take(_Found(document, payload))
 
+        self._sweeping, self._failed = (request, document), ""
         self._lanes["sweep"].restart(
             "Measuring sensitivity",
             lambda token: sweep_layers(model, document, findings, request, folder, token),
             deliver,
-            self._say_failed,
+            self._sweep_failed,
             lambda: self._changed("sensitivity"),
         )
         return request
@@ -96,14 +103,64 @@ class Sweeping(Reading):
             if _same(found.document, self._document, found.sensitivity.request)
         )
 
+    def sensitivity_view(
+        self,
+        request: Request,
+        quantity: QuantityName = "kl",
+        scheme: str = "",
+        order: Order = "worst",
+    ) -> SensitivityView:
+        """What is known of a request, for the page that draws it.
+
+        In the mode all-but that may be of an earlier plan, and then the view says so.
+        """
+        document = self._document
+        calibrating = not (self._idle("open") and self._idle("calibrate"))
+        notice, wants_samples = why_not(document, self._findings, calibrating=calibrating)
+        known = [
+            found
+            for found in self._swept
+            if found.sensitivity.request == request and about(found.document) == about(document)
+        ]
+        found = known[-1] if known else None
+        asked, start = self._sweeping or (None, document)
+        current = asked == request and about(start) == about(document)
+        return sensitivity_view(
+            request,
+            None if found is None else found.sensitivity,
+            quantity=quantity,
+            scheme=scheme,
+            order=order,
+            notice=notice,
+            wants_samples=wants_samples,
+            running=current and not self._idle("sweep"),
+            failure=self._failed if current and _same(start, document, request) else "",
+            earlier_plan=found is not None and not _same(found.document, document, request),
+            key=(request, *about(document)),
+        )
+
+    def sensitivity_schemes(self, role: Roles) -> tuple[Choice, ...]:
+        """What a sweep can try on the slots of a role: the usual schemes and the plan's own."""
+        model = self._document.model
+        if model is None:
+            return scheme_choices(role)
+        where = "input" if role == "inputs" else "weight"
+        planned = self._schemes()
+        slots = (slot.name for slot in model.slots.values() if slot.role == where)
+        schemes = (planned[name] for name in slots)
+        return scheme_choices(role, (str(scheme) for scheme in schemes if not scheme.is_float))
+
+    def _stop_measuring(self) -> None:
+        super()._stop_measuring()
+        self._swept, self._sweeping = (), None  # they hold the model and samples that go
+
     def _take(self, found: _Found) -> None:
         """One result for each request; what is of other samples is forgotten."""
         request = found.sensitivity.request
         kept = (
             old
             for old in self._swept
-            if old.sensitivity.request != request
-            and _same(old.document, self._document, old.sensitivity.request)
+            if old.sensitivity.request != request and about(old.document) == about(self._document)
         )
         self._swept = (*kept, found)
         note = found.sensitivity.note
@@ -111,14 +168,14 @@ class Sweeping(Reading):
             self._say(Message("info", note))
         self._changed("sensitivity")
 
+    def _sweep_failed(self, error: Exception) -> None:
+        """Kept for the view of the request; what the user cannot mend there is said aloud."""
+        self._failed = complaint(error).text
+        if not isinstance(error, QvizError):
+            self._say_failed(error)
+        self._changed("sensitivity")
+
 
 def _same(one: Document, other: Document, request: Request) -> bool:
     """Whether what a request found in one document holds in another."""
-    alike = (
-        one.model is other.model
-        and one.samples is other.samples
-        and (one.part, one.metric, one.output, one.seed)
-        == (other.part, other.metric, other.output, other.seed)
-        and one.own_metric is other.own_metric
-    )
-    return alike and (request.mode == "only" or one.plan == other.plan)
+    return about(one) == about(other) and (request.mode == "only" or one.plan == other.plan)

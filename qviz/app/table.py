@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from math import inf, isfinite, isnan, sqrt
+
 from qviz.app.document import Document, Findings
-from qviz.app.views import Cell, LayerRow
+from qviz.app.sensitivity.result import Cost as LayerCost
+from qviz.app.sensitivity.result import Sensitivity
+from qviz.app.views import Cell, CellCost, LayerRow
 from qviz.model.model import Model
 from qviz.model.slots import Layer
 from qviz.plan.cost import Cost, weight_bytes
@@ -11,14 +15,19 @@ from qviz.quant.scheme import Scheme
 
 
 def layer_rows(
-    document: Document, findings: Findings, cost: Cost, schemes: dict[str, Scheme]
+    document: Document,
+    findings: Findings,
+    cost: Cost,
+    schemes: dict[str, Scheme],
+    sensitivity: Sensitivity | None = None,
 ) -> tuple[LayerRow, ...]:
-    """One row per layer of the open model."""
+    """One row per layer of the open model, with what `sensitivity` knows of it."""
     model = document.model
     if model is None:
         return ()
     shared = _sharing(model)
     outputs = findings.outputs.get(document.plan.key)
+    sensitivities = {} if sensitivity is None else cell_costs(sensitivity)
     rows = []
     counted: set[str] = set()  # tensors whose bytes are in a row already
     for layer, layer_cost in zip(model.layers, cost.layers, strict=True):
@@ -45,9 +54,69 @@ def layer_rows(
                 local_db=None if local is None else local.sqnr_db,
                 accumulated_db=None if arrived is None else arrived.sqnr_db,
                 output_bias=None if arrived is None else arrived.bias,
+                sensitivity=sensitivities.get(layer.index),
             )
         )
     return tuple(rows)
+
+
+def cell_costs(found: Sensitivity) -> dict[int, CellCost]:
+    """What each layer costs under the last of the request's schemes, by index, where it is known.
+
+    With a share of the costliest layer's on a scale of square roots, on which nothing stays
+    nothing and layers a hundred times apart can both be seen.
+    """
+    known = {
+        layer.index: (layer.costs[-1], _value(layer.costs[-1], found)) for layer in found.layers
+    }
+    values = [value for _, value in known.values() if value is not None and isfinite(value)]
+    most = max(values, default=0.0)
+    return {
+        index: CellCost(
+            value=value,
+            share=_share(value, most),
+            unit="noise" if cost.measured and cost.kl is None else "nats",
+            guessed=not cost.measured,
+            scheme=cost.scheme,
+            role=found.request.role,
+            mode=found.request.mode,
+            sqnr_db=cost.sqnr_db,
+            flips=cost.flips,
+            metric=found.metric,
+            metric_unit=found.unit,
+            delta=cost.delta,
+            low=cost.low,
+            high=cost.high,
+            samples=cost.samples,
+            total=cost.total,
+        )
+        for index, (cost, value) in known.items()
+        if value is not None
+    }
+
+
+def _value(cost: LayerCost, found: Sensitivity) -> float | None:
+    """What it costs, measured or guessed; None while unknown."""
+    if not cost.measured:
+        return cost.guess
+    damage = _damage(cost)
+    if found.request.mode == "all-but":
+        whole = None if found.start is None else _damage(found.start)
+        damage = None if damage is None or whole is None else whole - damage
+    return None if damage is None or isnan(damage) else damage
+
+
+def _damage(cost: LayerCost) -> float | None:
+    """KL in nats; of outputs without classes their noise over their signal."""
+    if cost.kl is not None or cost.sqnr_db is None:
+        return cost.kl
+    return inf if cost.sqnr_db == -inf else 10.0 ** (-cost.sqnr_db / 10.0)
+
+
+def _share(value: float, most: float) -> float:
+    if value <= 0.0:
+        return 0.0
+    return min(1.0, sqrt(value / most)) if most > 0.0 else 1.0
 
 
 def _repeated(

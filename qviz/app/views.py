@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from qviz.app.cell_cost import CellCost as CellCost
 from qviz.app.class_table import Answers as Answers
 from qviz.data.parts import Part as Part
 from qviz.errors import QvizError
@@ -45,6 +46,7 @@ class LayerRow:
     local_db: float | None = None  # SQNR of its output when it alone is quantized
     accumulated_db: float | None = None  # SQNR of its output in the quantized model
     output_bias: float | None = None  # relative, accumulated
+    sensitivity: CellCost | None = None  # what it alone costs; None while unknown
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +160,11 @@ class Strip:
     delta: float | None = None  # quantized minus float, in points
     flips: int | None = None
     kl: float | None = None  # mean KL(float ‖ quantized) of the outputs, in nats
+    kl_samples: int = 0  # over how many
+    first_kl: float | None = None  # of the present plan, while its first number is on the way
+    first_kl_samples: int = 0
+    used: str = ""  # a word on how far the number chose the plan that it is of; "" if it did not
+    used_why: str = ""
     stale: bool = False  # the value belongs to an earlier plan (drawn greyed)
     bytes_float: int | None = None
     bytes_quantized: int | None = None
@@ -344,5 +351,6 @@ class DocumentView:
     plan_path: str = ""
     undo_text: str = ""  # "" when there is nothing to undo
     redo_text: str = ""
+    no_departure: str = ""  # why no layer is the first to inherit more error than it adds
     samples_count: int = 0
     parts: tuple[tuple[str, int], ...] = field(default_factory=tuple)  # ("tune", 960) …

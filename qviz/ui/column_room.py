@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from PySide6.QtGui import QFontMetrics
 
 from qviz.app.views import Cell, LayerRow
 from qviz.ui.fonts import ui_font
+from qviz.ui.layer_cells import LINK
 from qviz.ui.layer_columns import HEADS, SCHEME_COLUMNS, Column, cell_of
-from qviz.ui.layer_delegates import LINK
+from qviz.ui.layer_cost import cost_words
 from qviz.ui.layer_header import PADDING, LayerHeader
 from qviz.ui.short_names import ELLIPSIS
 
@@ -26,6 +28,7 @@ WIDTHS: dict[Column, int] = {
     Column.LOCAL: 46,
     Column.ACCUMULATED: 50,
     Column.SIZE: 54,
+    Column.SENSITIVITY: 66,
 }
 OP_WIDTHS = (46, 110)  # the column is as wide as the longest operator, within these
 SCHEME_MOST = 136  # schemes take this much before names and figures get what they want
@@ -33,6 +36,7 @@ SCHEME_LEAST = 62  # and no less than this, where names need the rest
 NAME_ROOM = 260  # pixels for which a long name may drive out operators and empty columns
 NAME_LEAST = 96  # and those for which it drives out figures, and then words of schemes
 GIVE_WAY = (Column.OP, Column.LOCAL, Column.ACCUMULATED, Column.SIZE)  # the first one first
+MEASURED = (Column.INPUT_SQNR, Column.SENSITIVITY)  # and then these, where the last is known
 OF_INPUTS = (Column.LOCAL, Column.ACCUMULATED, Column.INPUT_SQNR)  # empty where there are none
 
 
@@ -63,7 +67,7 @@ class ColumnRoom:
 
     def _resized(self, column: int, before: int, after: int) -> None:
         """A width is the user's, unless it is set here or comes from hiding or showing."""
-        sized = column == Column.OP or column in SCHEME_COLUMNS
+        sized = column in (Column.OP, Column.SENSITIVITY) or column in SCHEME_COLUMNS
         if sized and before and after and not self._sharing:
             self._dragged[column] = after
 
@@ -74,15 +78,16 @@ class ColumnRoom:
     def share(self, rows: Rows, width: int) -> None:
         """Schemes and operators get what they need; columns give way where names need room."""
         around, self._sharing = self._sharing, True  # a bar that comes or goes shares anew
-        op_width = self._op_width(rows)
-        self._header.resizeSection(Column.OP, op_width)
+        fitted = {Column.OP: self._op_width(rows), Column.SENSITIVITY: self._cost_width(rows)}
+        for column, own in fitted.items():
+            self._header.resizeSection(column, own)
         schemes = {column: self._scheme(column, rows) for column in SCHEME_COLUMNS}
         longest = max((row.name for row in rows), key=len, default="")
         words = (HEADS[Column.NAME].title, longest)
         wanted = max(map(self._regular.horizontalAdvance, words)) + 2 * PADDING + 2
         taken = sum(scheme.usual for scheme in schemes.values())
         spare = taken - sum(scheme.short for scheme in schemes.values())
-        room = self._give_way(rows, width - taken, wanted, spare, op_width)
+        room = self._give_way(rows, width - taken, wanted, spare, fitted)
         for column, own in _scheme_widths(schemes, room, wanted).items():
             self._header.resizeSection(column, own)
         self._sharing = around
@@ -92,6 +97,12 @@ class ColumnRoom:
         words = {row.op for row in rows}
         widest = max(map(self._regular.horizontalAdvance, words), default=0) + 2 * PADDING + 1
         return self._dragged.get(Column.OP, min(most, max(least, widest)))
+
+    def _cost_width(self, rows: Rows) -> int:
+        words = {cost_words(row.sensitivity) for row in rows}
+        widest = max(map(self._regular.horizontalAdvance, words), default=0) + 2 * PADDING + 1
+        usual = WIDTHS[Column.SENSITIVITY]
+        return self._dragged.get(Column.SENSITIVITY, max(usual, widest))
 
     def _scheme(self, column: Column, rows: Rows) -> _Scheme:
         dragged = self._dragged.get(column)
@@ -110,22 +121,28 @@ class ColumnRoom:
         metrics = self._strong if strong else self._regular
         return metrics.horizontalAdvance(scheme) + LINK * linked + 2 * PADDING + 1
 
-    def _give_way(self, rows: Rows, width: int, wanted: int, spare: int, op_width: int) -> int:
-        """Hide what leaves names too little of `width`; returns the room that they have then.
+    def _give_way(
+        self, rows: Rows, width: int, wanted: int, spare: int, fitted: Mapping[Column, int]
+    ) -> int:
+        """Hide what is unknown or leaves names too little of `width`; returns the room they have.
 
         `width` is without the schemes, which give up their `spare` pixels before figures go.
         """
         empty = () if any(row.input for row in rows) else OF_INPUTS
-        order = (*empty, *(column for column in GIVE_WAY if column not in empty))
+        known = any(row.sensitivity for row in rows)
+        first = (*empty,) if known else (Column.SENSITIVITY, *empty)
+        last = (*GIVE_WAY, *MEASURED) if known else GIVE_WAY
+        order = (*first, *(column for column in last if column not in first))
         self._show_again({*GIVE_WAY, *OF_INPUTS} - {*order, *self.chosen})
         giving = {
-            column: self._width(column, op_width) for column in order if column not in self.chosen
+            column: self._width(column, fitted) for column in order if column not in self.chosen
         }
         others = set(Column) - {Column.NAME, *SCHEME_COLUMNS, *giving}
         room = width - sum(map(self._header.sectionSize, others)) - sum(giving.values())
         for column, own in giving.items():
             early = column in (Column.OP, *empty)
-            hidden = room < min(wanted, NAME_ROOM) if early else room + spare < _floor(wanted)
+            short = room < min(wanted, NAME_ROOM) if early else room + spare < _floor(wanted)
+            hidden = short or (column == Column.SENSITIVITY and not known)
             room += own if hidden else 0
             if hidden != self._header.isSectionHidden(column):
                 self._header.setSectionHidden(column, hidden)
@@ -136,10 +153,9 @@ class ColumnRoom:
         for column in columns:
             self._header.setSectionHidden(column, False)
 
-    def _width(self, column: Column, op_width: int) -> int:
+    def _width(self, column: Column, fitted: Mapping[Column, int]) -> int:
         """Also of a hidden column, whose size the header does not tell."""
-        usual = op_width if column == Column.OP else WIDTHS[column]
-        return self._header.sectionSize(column) or usual
+        return self._header.sectionSize(column) or fitted.get(column, WIDTHS[column])
 
 
 def _floor(wanted: int) -> int:

@@ -11,6 +11,7 @@ from PySide6.QtCore import Qt
 
 from qviz.app.views import Cell, LayerRow, Role
 from qviz.ui import number_format as text
+from qviz.ui.layer_cost import cost_tip, cost_words
 
 Key = tuple[int, float | str]
 MOST_NAMED = 6  # of the layers that share a tensor
@@ -33,6 +34,7 @@ class Column(IntEnum):
     LOCAL = 9
     ACCUMULATED = 10
     SIZE = 11
+    SENSITIVITY = 12
 
 
 SCHEME_COLUMNS: dict[Column, Role] = {Column.WEIGHT: "weight", Column.INPUT: "input"}
@@ -153,8 +155,8 @@ HEADS: dict[Column, _Head] = {
     ),
     Column.ACCUMULATED: _Head(
         "Output",
-        "SQNR in dB of the layer's output in the quantized model, with the errors of all layers "
-        "before it, on 64 samples",
+        "Accumulated SQNR in dB of the layer's output in the quantized model, with the errors of "
+        "all layers before it, on 64 samples",
         lambda r: text.decibels(r.accumulated_db),
         _number_key(lambda r: r.accumulated_db),
         RIGHT,
@@ -165,6 +167,15 @@ HEADS: dict[Column, _Head] = {
         "in the first of them",
         lambda r: _size(r),
         lambda r: (0, float(r.size_bytes)),
+        RIGHT,
+    ),
+    Column.SENSITIVITY: _Head(
+        "Sens.",
+        "Sensitivity: what quantizing this layer alone costs, or its return to float restores. "
+        "The KL divergence of the outputs in nats, or without classes their noise in % of the "
+        "signal. ≈ marks a guess by gradients; bars are on a scale of square roots",
+        lambda r: cost_words(r.sensitivity),
+        _number_key(lambda r: r.sensitivity.value if r.sensitivity else None),
         RIGHT,
     ),
 }
@@ -178,6 +189,8 @@ def tooltip(row: LayerRow, column: Column) -> str:
         return _cell_tip(cell) if cell else "This layer has no such slot"
     if column == Column.SIZE:
         return _size_tip(row)
+    if column == Column.SENSITIVITY:
+        return cost_tip(row.sensitivity)
     if column == Column.PARAMETERS and row.parameters:
         macs = f"\n{text.count(row.macs)} multiply-accumulates" if row.macs else ""
         return f"{text.counted(row.parameters, 'parameter')}{macs}"

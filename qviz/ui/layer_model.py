@@ -11,6 +11,7 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersisten
 
 from qviz.app.views import LayerRow
 from qviz.ui.layer_columns import HEADS, SCHEME_COLUMNS, Column, cell_of, tooltip
+from qviz.ui.layer_cost import measured_words
 from qviz.ui.short_names import Run, runs_of
 
 Index = QModelIndex | QPersistentModelIndex
@@ -77,15 +78,11 @@ class LayerModel(QAbstractTableModel):
         """How many layers there are, shown or not."""
         return len(self._rows)
 
-    def by_error(self) -> list[str]:
-        """Names of the shown layers, the lowest SQNR first."""
-
-        def worst(row: LayerRow) -> float:
-            cells = (row.weight, row.input)
-            return min((c.sqnr_db for c in cells if c and c.sqnr_db is not None), default=math.inf)
-
-        rows = [self._rows[i] for i in self._shown]
-        return [row.name for row in sorted(rows, key=worst) if worst(row) < math.inf]
+    def worst_first(self) -> list[str]:
+        """Names of the shown layers: by sensitivity where it is known, then by the lowest SQNR."""
+        found = ((_rank(self._rows[i]), self._rows[i].name) for i in self._shown)
+        ranked = [(rank, name) for rank, name in found if rank is not None]
+        return [name for _, name in sorted(ranked, key=lambda pair: pair[0])]
 
     # order and filter
 
@@ -147,7 +144,8 @@ class LayerModel(QAbstractTableModel):
         if role == Roles.DisplayRole:
             return head.title
         if role == Roles.ToolTipRole:
-            return head.tip
+            found = measured_words(self._rows) if section == Column.SENSITIVITY else ""
+            return f"{head.tip}\n{found}".rstrip()
         return head.align if role == Roles.TextAlignmentRole else None
 
     def flags(self, index: Index) -> Qt.ItemFlag:
@@ -170,6 +168,15 @@ class LayerModel(QAbstractTableModel):
         if role == Roles.ToolTipRole:
             return tooltip(row, column)
         return None
+
+
+def _rank(row: LayerRow) -> tuple[int, float] | None:
+    """What the worst layers are sorted by; None of a layer of which nothing is known to be bad."""
+    if row.sensitivity is not None:
+        return 0, -row.sensitivity.value
+    cells = (row.weight, row.input)
+    sqnr = min((c.sqnr_db for c in cells if c and c.sqnr_db is not None), default=math.inf)
+    return (1, sqnr) if sqnr < math.inf else None
 
 
 def _borrowing(rows: tuple[LayerRow, ...]) -> frozenset[str]:

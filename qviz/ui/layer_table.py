@@ -171,19 +171,19 @@ class LayerTable(QTableView):
         return True
 
     def go_worse(self) -> None:
-        """Go to the worst layer by SQNR; on a walk with `go_better`, one layer back to it."""
+        """Go to the worst layer; on a walk with `go_better`, one layer back to it."""
         ranking, rank = self._rank()
         walking = rank is not None and ranking[rank] == self._reached
         self._reach(ranking, rank - 1 if rank is not None and walking else 0)
 
     def go_better(self) -> None:
-        """Go to the next less bad layer by SQNR; from one without an SQNR, to the second worst."""
+        """Go to the next less bad layer; from one that has no rank, to the second worst."""
         ranking, rank = self._rank()
         self._reach(ranking, 1 if rank is None else rank + 1)
 
     def _rank(self) -> tuple[list[str], int | None]:
         """The layers with the worst first, and where the current one stands."""
-        ranking, current = self.layers.by_error(), self.current_row()
+        ranking, current = self.layers.worst_first(), self.current_row()
         known = current is not None and current.name in ranking
         return ranking, ranking.index(current.name) if current and known else None
 

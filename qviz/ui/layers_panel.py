@@ -100,6 +100,12 @@ class LayersPanel(Card):
         self.filter.setFocus(Qt.FocusReason.ShortcutFocusReason)
         self.filter.selectAll()
 
+    def reveal(self, name: str) -> None:
+        """Make a layer the current one, without the filter where that hides it."""
+        if not self.table.go_to(name):
+            self.filter.clear()
+            self.table.go_to(name)
+
     def _filter(self, pattern: str) -> None:
         try:
             self.table.set_filter(pattern)

@@ -9,6 +9,7 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
+from qviz.app.memory import BUDGETS, budget_of
 from qviz.app.session import Session
 from qviz.app.views import Message
 from qviz.errors import QvizError
@@ -64,7 +65,7 @@ class MainWindow(QMainWindow):
         self.pages.addWidget(self.welcome)
         self.pages.addWidget(self.workspace)
         work = self.workspace
-        views = (work.table, work.distribution, work.channels)
+        views = (work.table, work.distribution, work.channels, work.sensitivity.chart)
         self.commands = Commands(self, self._functions(), views)
         self.recent_menu = RecentMenu(self)
         self._build_menus()
@@ -119,8 +120,13 @@ class MainWindow(QMainWindow):
             "error_curve": self._show_flags,
             "show_distribution": lambda: self.workspace.views.show_view("distribution"),
             "show_channels": lambda: self.workspace.views.show_view("channels"),
+            "show_sensitivity": lambda: self.workspace.views.show_view("sensitivity"),
             "worse_layer": table.go_worse,
             "better_layer": table.go_better,
+            "first_departure": self.go_to_departure,
+            **{
+                f"memory_{budget.word}": partial(self.set_memory, budget.word) for budget in BUDGETS
+            },
             "theme_system": lambda: self.set_theme("system"),
             "theme_light": lambda: self.set_theme("light"),
             "theme_dark": lambda: self.set_theme("dark"),
@@ -151,6 +157,11 @@ class MainWindow(QMainWindow):
         self.settings.set_theme(mode)
         self.theme.set_mode(mode)
 
+    def set_memory(self, word: str) -> None:
+        """Take one of the budgets for results that may be used again; remembered."""
+        self.settings.set_word("memory", word)
+        self.session.set_memory(budget_of(word).bytes)
+
     def _toggle_theme(self) -> None:
         self.theme.toggle()
         self.settings.set_theme(self.theme.mode)
@@ -164,6 +175,13 @@ class MainWindow(QMainWindow):
             return
         dialog.finished.connect(self.banner.hide)  # the dialog has said what failed in it
         dialog.open()
+
+    def go_to_departure(self) -> None:
+        """Select the first layer that inherits more error than it adds, and say what is known."""
+        found = self.session.departure()
+        if found is not None:
+            self.workspace.layers.reveal(found.layer)
+            self.message_area.say(Message("info", found.text))
 
     def _apply_preset(self, name: str) -> None:
         try:
@@ -183,11 +201,14 @@ class MainWindow(QMainWindow):
         work, on = self.workspace, self.refresh.on
         on("document", self._show_document)
         on("document strip", lambda: self.setWindowModified(self.files.modified()))
-        on("rows", self._show_rows)
+        on("rows sensitivity", self._show_rows)
+        on("rows", lambda: self.commands.refresh(self.session.document()))
         for role in ROLES:  # one after the other, so that neither keeps the keys waiting
             on("distribution", partial(work.show_view, role))
         on("distribution", work.show_form)
         on("strip document", work.strip.refresh)
+        on("sensitivity document", work.sensitivity.refresh)
+        on("jobs strip", work.sensitivity.follow_work)
         work.strip.caption.file_wanted.connect(self.files.ask_metric)
         on("jobs", self.jobs_strip.refresh)
         on("jobs document", self.files.open_pending)
@@ -209,6 +230,7 @@ class MainWindow(QMainWindow):
         self.recent_menu.picked.connect(self.files.open_model)
         self.recent_menu.cleared.connect(self.files.forget_recent)
         work.strip.samples_wanted.connect(self.files.ask_samples)
+        work.sensitivity.samples_wanted.connect(self.files.ask_samples)
         work.failed.connect(self._fail)
         work.table.withdrawn.connect(self.banner.withdraw)
         work.table.wants_menu.connect(lambda point: self.layer_menu().popup(point))
@@ -271,11 +293,20 @@ class MainWindow(QMainWindow):
         self.commands["overlay"].setChecked(self.settings.flag("overlay", True))
         self.commands["log_scale"].setChecked(self.settings.flag("log", True))
         self.commands["error_curve"].setChecked(self.settings.flag("curve", True))
+        self._restore_memory()
         self._show_flags()
         self._take_palette()
         self._show_recent()
         self._show_document()
         self.welcome.demo.setFocus()
+
+    def _restore_memory(self) -> None:
+        """The budget of last time, unless this run was given one."""
+        if self.session.memory_budget is None:
+            self.session.set_memory(budget_of(self.settings.word("memory", "")).bytes)
+        for budget in BUDGETS:
+            chosen = budget.bytes == self.session.memory_budget
+            self.commands[f"memory_{budget.word}"].setChecked(chosen)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Remember sizes and stop listening, unless the user would rather stay."""

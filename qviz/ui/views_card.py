@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QPoint, QRect, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QEnterEvent, QMouseEvent, QPainter, QPaintEvent
+from PySide6.QtGui import (
+    QColor,
+    QEnterEvent,
+    QFontMetrics,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QResizeEvent,
+)
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -20,6 +28,7 @@ from qviz.ui.parts import Card
 
 TAB_HEIGHT = 37
 TAB_GAP = 9  # on both sides of a tab's text
+LOOKS = ((14, TAB_GAP), (13, 6), (12, 4))  # pixels and gap of the tabs, from the first that fits
 UNDERLINE = 2
 
 
@@ -31,6 +40,7 @@ class ViewTabs(QTabBar):
         super().__init__()
         self._palette = LIGHT
         self._hovered = -1
+        self._gap = TAB_GAP
         self.setFont(ui_font(14, "semibold"))
         self.setAccessibleName("Views of the layer")
         self.setDrawBase(False)
@@ -43,10 +53,22 @@ class ViewTabs(QTabBar):
         self._palette = palette
         self.update()
 
+    def fit(self, room: int) -> None:
+        """All titles in so many pixels, if need be in smaller letters."""
+        for pixels, gap in LOOKS:
+            metrics = QFontMetrics(ui_font(pixels, "semibold"))
+            words = (self.tabText(index) for index in range(self.count()))
+            if sum(metrics.horizontalAdvance(word) + 2 * gap for word in words) <= room:
+                break
+        if (pixels, gap) != (self.font().pixelSize(), self._gap):
+            self._gap = gap
+            self.setFont(ui_font(pixels, "semibold"))
+            self.updateGeometry()
+
     def tabSizeHint(self, index: int) -> QSize:
         """As wide as the text."""
         width = self.fontMetrics().horizontalAdvance(self.tabText(index))
-        return QSize(width + 2 * TAB_GAP, TAB_HEIGHT)
+        return QSize(width + 2 * self._gap, TAB_HEIGHT)
 
     def minimumTabSizeHint(self, index: int) -> QSize:
         """Tabs do not shrink."""
@@ -91,9 +113,9 @@ class ViewTabs(QTabBar):
 
     def _underline(self, painter: QPainter, rect: QRect) -> None:
         line = QRect(
-            rect.left() + TAB_GAP,
+            rect.left() + self._gap,
             rect.bottom() + 1 - UNDERLINE,
-            rect.width() - 2 * TAB_GAP,
+            rect.width() - 2 * self._gap,
             UNDERLINE,
         )
         painter.fillRect(line, QColor(self._palette.accent))
@@ -119,7 +141,7 @@ class ViewsCard(QFrame):
         column.setSpacing(0)
         self._tools = QStackedWidget()
         self._tools.setSizePolicy(QSizePolicy.Policy.Maximum, QSizePolicy.Policy.Fixed)
-        top = QHBoxLayout()
+        self._top = top = QHBoxLayout()
         top.setContentsMargins(14 - TAB_GAP, 0, 8, 0)
         top.addWidget(self.tabs)
         top.addStretch(1)
@@ -143,6 +165,13 @@ class ViewsCard(QFrame):
         self._names.append(name)
         self._pages.addWidget(view)
         self.tabs.setTabToolTip(self.tabs.addTab(title), tip)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The tabs stand beside the tools in what room there is."""
+        super().resizeEvent(event)
+        margins = self._top.contentsMargins()
+        taken = margins.left() + margins.right() + self._tools.sizeHint().width()
+        self.tabs.fit(self.width() - taken - 2 * TAB_GAP)
 
     def shown(self) -> str:
         """The name of the view in front."""

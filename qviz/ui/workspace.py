@@ -15,6 +15,7 @@ from qviz.ui.layer_columns import Column
 from qviz.ui.layers_panel import LayersPanel
 from qviz.ui.number_strip import NumberStrip
 from qviz.ui.palette import Palette
+from qviz.ui.sensitivity_view import SensitivityPane
 from qviz.ui.settings import Settings
 from qviz.ui.views_card import ViewsCard
 
@@ -39,6 +40,7 @@ class Workspace(QWidget):
         self.table = self.layers.table
         self.distribution = DistributionPane(session)
         self.channels = ChannelsPane(session)
+        self.sensitivity = SensitivityPane(session)
         self.views = ViewsCard()
         self.views.add_view(
             "distribution",
@@ -49,6 +51,13 @@ class Workspace(QWidget):
         )
         self.views.add_view(
             "channels", "Channels", "Range and error of every channel", self.channels
+        )
+        self.views.add_view(
+            "sensitivity",
+            "Sensitivity",
+            "What quantizing each layer costs",
+            self.sensitivity,
+            self.sensitivity.tools,
         )
         self.inspector = Inspector(session)
         self.splitter = QSplitter(Qt.Orientation.Horizontal)
@@ -73,6 +82,8 @@ class Workspace(QWidget):
         self.table.picked.connect(self._picked.start)
         self.views.shown_changed.connect(self.show_selection)
         self.channels.channel_picked.connect(self._show_channel)
+        self.sensitivity.layer_picked.connect(self._go_to)
+        self.sensitivity.layer_opened.connect(self._open_layer)
         for chooser in (self.channels, self.inspector):
             chooser.role_picked.connect(self._pick_role)
         for editor in (self.table, self.distribution, self.inspector):
@@ -91,7 +102,7 @@ class Workspace(QWidget):
 
     def set_palette(self, palette: Palette) -> None:
         """Take the theme's colors."""
-        views = (self.views, self.distribution, self.channels)
+        views = (self.views, self.distribution, self.channels, self.sensitivity)
         for card in (self.strip, self.layers, *views, self.inspector):
             card.set_palette(palette)
 
@@ -105,10 +116,13 @@ class Workspace(QWidget):
         self._picked.stop()
         row = self.table.current_row()
         self._watch(row)
-        if self.views.shown() != "channels":
-            self.distribution.show_layer(row, only)
-        elif only != "input":
-            self.channels.show_layer(row, self._role_shown())
+        match self.views.shown():
+            case "sensitivity":
+                self.sensitivity.show_layer(row)
+            case "channels" if only != "input":
+                self.channels.show_layer(row, self._role_shown())
+            case "distribution":
+                self.distribution.show_layer(row, only)
 
     def show_form(self) -> None:
         """Show the form of the selected layers' schemes."""
@@ -137,6 +151,16 @@ class Workspace(QWidget):
         self.views.show_view("distribution")
         self.distribution.show_channel(role, slot, channel)
 
+    def _go_to(self, layer: str) -> None:
+        """Make a layer the current one, unless the filter hides it."""
+        if not self.table.go_to(layer):
+            self.failed.emit(f"{layer} is hidden by the filter: clear it to go there.")
+
+    def _open_layer(self, layer: str) -> None:
+        """The histograms of a layer."""
+        self._go_to(layer)
+        self.views.show_view("distribution")
+
     def _pick_role(self, role: str) -> None:
         """The cursor goes to the column of the role, so that digits mean the same."""
         column = Column.INPUT if role == "input" else Column.WEIGHT
@@ -148,6 +172,7 @@ class Workspace(QWidget):
     def save(self, settings: Settings) -> None:
         """Remember the sizes and the view in front."""
         settings.set_word("view", self.views.shown())
+        settings.set_word("ramp", self.sensitivity.legend.ramp)
         if self._sized:
             settings.set_state("cards", self.splitter.saveState())
         settings.set_state("histograms", self.distribution.splitter.saveState())
@@ -157,6 +182,7 @@ class Workspace(QWidget):
     def restore(self, settings: Settings) -> None:
         """Take the sizes and the view of last time."""
         self.views.show_view(settings.word("view", self.views.shown()))
+        self.sensitivity.set_ramp(settings.word("ramp", self.sensitivity.legend.ramp))
         for name, part in (
             ("cards", self.splitter),
             ("histograms", self.distribution.splitter),

@@ -56,7 +56,7 @@ def test_sorting_by_error_puts_unknown_values_last_in_both_orders() -> None:
     assert names(model) == ["layer2", "layer3", "layer0", "layer1"]
     model.sort(Column.WEIGHT_SQNR, Qt.SortOrder.DescendingOrder)
     assert names(model) == ["layer0", "layer3", "layer2", "layer1"]
-    assert model.by_error() == ["layer2", "layer3", "layer0"]
+    assert model.worst_first() == ["layer2", "layer3", "layer0"]
 
 
 @pytest.mark.parametrize(

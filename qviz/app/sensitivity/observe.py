@@ -86,7 +86,7 @@ def _evidence(cost: Cost) -> str:
     if cost.flips is not None:
         words.append(f"{cost.flips:,} of {cost.samples:,} predictions flip")
     if cost.sqnr_db is not None:
-        words.append(f"output SQNR {cost.sqnr_db:.1f} dB")
+        words.append(f"output SQNR {cost.sqnr_db:.1f} dB".replace("-", "\N{MINUS SIGN}"))
     return ", ".join(words)
 
 

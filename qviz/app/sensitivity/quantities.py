@@ -12,7 +12,6 @@ from qviz.app.sensitivity.result import Cost, Sensitivity
 QuantityName = Literal["kl", "sqnr", "loss", "metric", "flips"]
 MINUS = "\N{MINUS SIGN}"
 NONE = "\N{EN DASH}"
-DECADES = 4  # that the colors tell apart
 BEST_DB, WORST_DB = 45.0, 5.0  # an SQNR of the calm end of the colors, and of the other
 
 
@@ -25,7 +24,8 @@ class Quantity:
     tip: str
     value: Callable[[Cost], float | None]
     relative: bool  # the value is a change already
-    felt: float  # the least end of the color scale; 0 for none
+    felt: float  # the least value at the worst end of the colors; 0 for none
+    decades: int = 0  # that the colors tell apart; 0 for a linear scale
 
 
 QUANTITIES: dict[QuantityName, Quantity] = {
@@ -38,6 +38,7 @@ QUANTITIES: dict[QuantityName, Quantity] = {
             lambda cost: cost.kl,
             relative=False,
             felt=1e-3,
+            decades=4,
         ),
         Quantity(
             "sqnr",
@@ -54,6 +55,7 @@ QUANTITIES: dict[QuantityName, Quantity] = {
             lambda cost: cost.loss,
             relative=True,
             felt=1e-3,
+            decades=4,
         ),
         Quantity(
             "metric",
@@ -62,6 +64,7 @@ QUANTITIES: dict[QuantityName, Quantity] = {
             lambda cost: cost.delta,
             relative=True,
             felt=0.0,
+            decades=2,
         ),
         Quantity(
             "flips",
@@ -70,6 +73,7 @@ QUANTITIES: dict[QuantityName, Quantity] = {
             lambda cost: None if cost.flips is None else float(cost.flips),
             relative=False,
             felt=1.0,
+            decades=3,
         ),
     )
 }
@@ -108,27 +112,25 @@ class ColorScale:
 
     low: float
     high: float
-    logarithmic: bool
+    decades: int
 
     def position(self, value: float) -> float:
-        """0..1; logarithmic over DECADES, linear for decibels."""
-        if not self.logarithmic:
+        """0..1; logarithmic over the decades, linear without any."""
+        if not self.decades:
             return _within((value - self.low) / (self.high - self.low))
-        return _within(1.0 + log10(value / self.high) / DECADES) if value > 0.0 else 0.0
+        return _within(1.0 + log10(value / self.high) / self.decades) if value > 0.0 else 0.0
 
 
 def color_scale(found: Sensitivity, damages: list[float], name: QuantityName) -> ColorScale:
     """One scale for all schemes, so that columns compare."""
     if name == "sqnr" and found.request.mode == "only":
-        return ColorScale(-BEST_DB, -WORST_DB, logarithmic=False)
-    felt = QUANTITIES[name].felt
+        return ColorScale(-BEST_DB, -WORST_DB, 0)
+    felt, decades = QUANTITIES[name].felt, QUANTITIES[name].decades
     if name == "metric" and found.unit == "%":
         felt = 0.1
     high = max([felt, *(value for value in damages if isfinite(value))])
-    if name == "sqnr":
-        return ColorScale(0.0, high, logarithmic=False)
     high = high or 1.0
-    return ColorScale(high / 10**DECADES, high, logarithmic=True)
+    return ColorScale(high / 10**decades if decades else 0.0, high, decades)
 
 
 def _within(position: float) -> float:
@@ -150,9 +152,7 @@ def unit(found: Sensitivity, name: QuantityName) -> str:
 
 
 def spelled(value: float | None, name: QuantityName, *, change: bool, digits: int = 2) -> str:
-    """A value in a few characters; a `change` has a sign. `digits`: the significant ones of small
-    numbers.
-    """
+    """A value in a few characters; a `change` has a sign, small ones `digits` that matter."""
     if value is None:
         return NONE
     if isinf(value):
