@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from qviz.app.details import SlotDetails
+from qviz.app.looks import NO_LOOKS, Looks
 from qviz.data.parts import Part, Split
 from qviz.data.reading import AS_PROPOSED, Reading
 from qviz.data.samples import Samples
@@ -40,6 +41,7 @@ class Document:
     output: str = ""  # of the model's, the one that fits the labels unless the user chose another
     own_metric: Metric | None = None  # from the user's Python file
     seed: int = 0
+    looks: Looks = NO_LOOKS  # which plans' numbers were shown, and on which samples
     plan_path: str = ""
     saved_plan: str = DEFAULT_PLAN.key  # key of the plan as last opened or saved
 
@@ -47,6 +49,15 @@ class Document:
     def scored(self) -> Samples | None:
         """The samples that accuracy can be measured on: the user's, not synthetic inputs."""
         return None if self.samples is None or self.samples.synthetic else self.samples
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class NearErrors:
+    """SQNR in dB of the outputs of layers that are looked at, each quantized alone."""
+
+    plan: str  # the plan's key
+    local_db: Mapping[int, float]  # by the layer's index
+    calibrated: int  # of the findings it was measured from
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +69,7 @@ class Findings:
     errors: Mapping[tuple[str, Scheme], SlotError] = field(default_factory=dict)
     wide: frozenset[tuple[str, Scheme]] = frozenset()  # whose groups need float32 scales
     outputs: Mapping[str, tuple[LayerError, ...]] = field(default_factory=dict)  # by plan key
+    near: NearErrors | None = None  # known before `outputs` are
     details: Mapping[tuple[str, Scheme], SlotDetails] = field(default_factory=dict)
     macs: Mapping[int, int] | None = None  # per sample, by layer index
     parity: Parity | None = None

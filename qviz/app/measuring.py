@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from qviz.app.chance import chance_warning
 from qviz.app.details import DetailsFound
-from qviz.app.document import known_part
+from qviz.app.document import NearErrors, known_part
 from qviz.app.findings import learn
+from qviz.app.jobs import Step, Token
 from qviz.app.pipelines.measuring import (
     OutputsMeasured,
-    SlotMeasured,
+    SlotsMeasured,
     WeightsMeasured,
     calibrate_inputs,
-    evaluate_plan,
-    measure_outputs,
+    measure_errors,
+    measure_layers,
 )
 from qviz.app.pipelines.model_file import refused
+from qviz.app.pipelines.scoring import evaluate_plan, fetch_ahead
 from qviz.app.scores import Scores, checked_limit
 from qviz.app.state import State, complaint
 from qviz.app.views import Message
 from qviz.app.watching import Watching
 from qviz.data.parts import Part
 from qviz.engine.calibrate import Calibration
-from qviz.engine.evaluate import Evaluation
+from qviz.engine.evaluate import Divergence, Evaluation
 from qviz.engine.metrics.own import read_metric
 from qviz.errors import QvizError
 
@@ -43,18 +45,30 @@ class Measuring(State):
     def _measured(self, payload: object) -> None:
         """Take what was measured."""
         match payload:
+            case Divergence():
+                self._scores.tell(self._score_key(), payload)
+                self._changed("strip")
             case Evaluation():
                 self._scores.show(self._score_key(), payload)
+                self._look()
                 self._changed("strip")
             case DetailsFound():
                 self._findings = learn(self._findings, payload)
                 self._changed("distribution")
-            case OutputsMeasured():
+            case OutputsMeasured() | NearErrors():
                 self._findings = learn(self._findings, payload)
                 self._changed("rows")
-            case WeightsMeasured() | Calibration() | SlotMeasured():
+            case WeightsMeasured() | Calibration() | SlotsMeasured():
                 self._findings = learn(self._findings, payload)
                 self._changed("rows", "distribution")
+
+    def _look(self) -> None:
+        """The number of this plan on this part is shown now."""
+        document = self._document
+        if document.split is not None:
+            looks = document.looks.with_one(document.split.hash, document.part, document.plan.key)
+            if looks is not document.looks:
+                self._document = replace(document, looks=looks)
 
     def _calibrate(self) -> None:
         executor, document, findings = self._executor, self._document, self._findings
@@ -92,12 +106,28 @@ class Measuring(State):
         if model is not None:
             self._watching.watch(model, slots)
             self._watching.measure(self._document, self._findings)
+            self._fetch_ahead()
+
+    def _fetch_ahead(self) -> None:
+        """While nothing else works and the number is known, have the next edit's start at hand."""
+        executor, document, findings = self._executor, self._document, self._findings
+        watched, key = self._watching.groups, self._score_key()
+        known = self._limit is None and self._scores.is_complete(key)
+        if self._ahead is None or executor is None or not watched or not known:
+            return
+        if all(map(self._idle, self._lanes)):
+            self._ahead.start(
+                (key, watched, document.samples, self._memo.budget),
+                lambda token: fetch_ahead(executor, document, findings, watched, token),
+            )
 
     def _know_details(self, slot: str) -> None:
         """Without lanes, details are found when they are asked for."""
         if not self._live:
-            self._watching.watch(self._require_model(), [slot])
+            model = self._require_model()
+            self._watching.watch(model, [slot])
             self._watching.measure(self._document, self._findings)
+            self._measure_errors([model.slots[slot].group] if slot in model.slots else [])
 
     def _start_evaluation(self) -> None:
         executor, document, findings = self._executor, self._document, self._findings
@@ -106,23 +136,28 @@ class Measuring(State):
         if self._scores.recall(self._score_key()):
             self._lanes["evaluate"].cancel()
             self._changed("strip", "rows", "distribution")
-            self._follow_outputs()
+            self._follow_layers()
             return
         self._lanes["layers"].cancel()
         limit, first = self._limit, self._watching.groups
         self._scores.failure = ""
+
+        def work(token: Token) -> Iterator[Step]:
+            return evaluate_plan(executor, document, findings, first, token, limit)
+
+        ahead = self._ahead
         self._lanes["evaluate"].restart(
             "Evaluating",
-            lambda token: evaluate_plan(executor, document, findings, first, token, limit),
+            work if ahead is None else partial(ahead.in_turn, work),
             self._measured,
-            self._work_failed,
+            self._evaluation_failed,
             self._evaluation_finished,
         )
 
     def _evaluation_finished(self) -> None:
         self._changed("strip", "rows")
         self._warn_of_chance()
-        self._follow_outputs()
+        self._follow_layers()
 
     def _warn_of_chance(self) -> None:
         """Once for each set of samples."""
@@ -177,32 +212,48 @@ class Measuring(State):
         self._scores = Scores()
         self.set_metric(own.name)
 
-    def _follow_outputs(self) -> None:
+    def _follow_layers(self) -> None:
         """With lanes, as soon as there is a number."""
         if self._live:
-            self._measure_outputs()
+            self._measure_layers()
 
     def _know_outputs(self) -> None:
-        """Without lanes, the errors of outputs are found when they are asked for."""
+        """Without lanes, the errors of layers are found when they are asked for."""
         if not self._live and self._scores.is_current(self._score_key()):
-            self._measure_outputs()
+            self._measure_layers()
 
-    def _measure_outputs(self) -> None:
-        """Follow the plan's errors from layer to layer, unless they are known."""
+    def _measure_layers(self) -> None:
+        """Measure all slots' errors and follow the plan's from layer to layer, unless known."""
         executor, document, findings = self._executor, self._document, self._findings
         if executor is None or document.plan.key in findings.outputs:
             self._lanes["layers"].cancel()
             return
         self._lanes["layers"].restart(
             "Following errors through the layers",
-            lambda token: measure_outputs(executor, document, findings, token),
+            lambda token: measure_layers(executor, document, findings, token),
             self._measured,
             self._say_failed,
             lambda: None,
         )
 
+    def _measure_errors(self, groups: Collection[str] | None = None) -> None:
+        """Measure the errors of these slots, or of all; not how they add up."""
+        model, document, findings = self._document.model, self._document, self._findings
+        if model is not None:
+            self._lanes["layers"].restart(
+                "Measuring errors",
+                lambda token: measure_errors(model, document.plan, findings, groups, token),
+                self._measured,
+                self._say_failed,
+                lambda: None,
+            )
+
     def _say_failed(self, error: Exception) -> None:
         self._say(complaint(error))
+
+    def _evaluation_failed(self, error: Exception) -> None:
+        self._work_failed(error)
+        self._measure_errors()  # which are known even so
 
     def _work_failed(self, error: Exception) -> None:
         """The last good number stays, greyed; the strip says what failed."""
@@ -214,6 +265,8 @@ class Measuring(State):
     def measure(self) -> None:
         """Find every slot's encoding and error now; for notebooks and the command line."""
         self._start_evaluation()
+        if not self._live:
+            self._measure_errors()
 
     def evaluate(self, part: Part | None = None, limit: int | None = None) -> Evaluation:
         """Score the plan now and return the number; for notebooks and the command line.

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from qviz.app import looks
 from qviz.app.document import Document, known_part
+from qviz.app.looks import NO_LOOKS, Looks
 from qviz.data import reading as readings
 from qviz.data.parts import Part
 from qviz.data.reading import Reading
@@ -34,6 +36,7 @@ class Project:
     part: Part
     seed: int
     plan: Plan
+    looks: Looks
 
 
 def write_project(path: Path, document: Document) -> None:
@@ -60,6 +63,7 @@ def write_project(path: Path, document: Document) -> None:
             "part": document.part,
             "seed": document.seed,
             "plan": plans.to_json(document.plan),
+            "looks": looks.to_json(document.looks),
         },
     )
 
@@ -103,4 +107,5 @@ def _project(path: Path, data: Mapping[str, Any]) -> Project:
         part=known_part(str(data["part"])),
         seed=int(data["seed"]),
         plan=plans.from_json(data["plan"], path.name),
+        looks=looks.from_json(data["looks"]) if "looks" in data else NO_LOOKS,
     )

@@ -89,7 +89,9 @@ class Projects(Opening):
             if not isinstance(payload, ModelRead):
                 return
             self._before_project = own
-            self._document = replace(self._document, part=project.part, seed=split_by)
+            self._document = replace(
+                self._document, part=project.part, seed=split_by, looks=project.looks
+            )
             if plan is None:
                 known = self._with_known_scales(project.plan)
                 self._document = replace(self._document, plan=known, saved_plan=project.plan.key)

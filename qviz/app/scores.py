@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qviz.data.parts import Part
-from qviz.engine.evaluate import Evaluation
+from qviz.engine.evaluate import Divergence, Evaluation
 from qviz.errors import QvizError
 
 ScoreKey = tuple[str, Part, str, str, int | None]  # plan key, part, metric, output, limit
@@ -17,6 +17,7 @@ class Scores:
         self.shown: Evaluation | None = None
         self.failure = ""
         self._shown_key: ScoreKey | None = None
+        self._told: tuple[ScoreKey, Divergence] | None = None
         self._finished: dict[ScoreKey, Evaluation] = {}
 
     def recall(self, key: ScoreKey) -> bool:
@@ -25,6 +26,15 @@ class Scores:
         if known is not None:
             self.shown, self._shown_key, self.failure = known, key, ""
         return known is not None
+
+    def tell(self, key: ScoreKey, divergence: Divergence) -> None:
+        """What is known of a plan before its first number."""
+        self._told = key, divergence
+
+    def told(self, key: ScoreKey) -> Divergence | None:
+        """What is known of this very plan, part and limit, while its first number is not."""
+        told = self._told
+        return told[1] if told is not None and told[0] == key != self._shown_key else None
 
     def show(self, key: ScoreKey, evaluation: Evaluation) -> None:
         """Show an evaluation, and keep it when it has seen all it was asked to."""

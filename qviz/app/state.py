@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import torch
 
+from qviz.app.ahead import Ahead
 from qviz.app.document import Document, Findings
 from qviz.app.history import History
 from qviz.app.jobs import InlineLane, Job, Lane, Post, ThreadLane
@@ -34,7 +35,7 @@ class State:
         part: Part = "all",
         seed: int = 0,
         limit: int | None = None,
-        memo_budget: int | None = None,
+        memory_budget: int | None = None,
         progress: Callable[[Job], None] | None = None,
     ) -> None:
         """`post` runs a function on the owner's thread soon; without it, work runs in the call."""
@@ -45,7 +46,8 @@ class State:
         self._scores = Scores()
         self._messages: list[Message] = []
         self._limit = checked_limit(limit)
-        self._memo = Memo() if memo_budget is None else Memo(memo_budget)
+        self._memory_budget = checked_memory(memory_budget)
+        self._memo = Memo(memory_budget)
         self._executor: Executor | None = None
         self._planned: tuple[Model | None, Plan, dict[str, Scheme]] | None = None
         self._cost: tuple[tuple[object, ...], Cost] | None = None  # and what it is the cost of
@@ -55,9 +57,10 @@ class State:
         self._lanes: dict[str, Lane] = {
             name: InlineLane(name, progress)
             if post is None
-            else ThreadLane(name, post, lambda: self._changed("jobs", "strip"))
-            for name in ("open", "calibrate", "evaluate", "layers", "details", "sweep")
+            else ThreadLane(name, post, self._lane_changed)
+            for name in ("open", "calibrate", "evaluate", "layers", "details", "sweep", "export")
         }
+        self._ahead = None if post is None else Ahead(post)
 
     def subscribe(self, listener: Listener) -> Callable[[], None]:
         """Be told which topics changed; returns the function that ends it."""
@@ -73,6 +76,16 @@ class State:
         for listener in list(self._listeners):
             listener(frozenset(topics))
 
+    def _lane_changed(self) -> None:
+        self._changed("jobs", "strip")
+        if self._ahead is not None and not all(map(self._idle, self._lanes)):
+            self._ahead.stop()
+        else:
+            self._fetch_ahead()
+
+    def _fetch_ahead(self) -> None:
+        """Nothing else works: get ready for the next edit."""
+
     def _say(self, message: Message) -> None:
         self._messages.append(message)
         self._changed("messages")
@@ -81,6 +94,19 @@ class State:
         if self._document.model is None:
             raise QvizError("model", "none is open", "Open a model first")
         return self._document.model
+
+    def set_memory(self, budget: int | None) -> None:
+        """How many bytes of results are kept to be used again; None for a quarter of what is free.
+
+        Changes how fast numbers come, never the numbers.
+        """
+        self._memory_budget = checked_memory(budget)
+        self._memo.set_budget(budget)
+
+    @property
+    def memory_budget(self) -> int | None:
+        """The budget that was chosen in bytes; None for a quarter of what is free."""
+        return self._memory_budget
 
     def _idle(self, lane: str) -> bool:
         return self._lanes[lane].job() is None
@@ -100,6 +126,9 @@ class State:
     def close(self) -> None:
         """End all work."""
         self._listeners.clear()
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None:
+            ahead.close()
         for lane in self._lanes.values():
             lane.cancel()
         for lane in self._lanes.values():
@@ -110,6 +139,13 @@ class State:
         for name, lane in self._lanes.items():
             if name != "open":
                 lane.cancel()
+
+
+def checked_memory(budget: int | None) -> int | None:
+    """A budget in bytes; raises QvizError for less than none."""
+    if budget is not None and budget < 0:
+        raise QvizError(f"memory {budget}", "it is less than none", "Use 0 or more bytes")
+    return budget
 
 
 def complaint(error: Exception) -> Message:

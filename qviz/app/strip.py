@@ -6,10 +6,12 @@ from dataclasses import replace
 
 from qviz.app.class_table import answers_of, class_names
 from qviz.app.document import Document, Findings
+from qviz.app.looks import Selection, selection
 from qviz.app.metric_choices import metric_choices, output_choices
 from qviz.app.views import Strip
+from qviz.data.parts import Part
 from qviz.data.samples import Samples
-from qviz.engine.evaluate import Evaluation
+from qviz.engine.evaluate import Divergence, Evaluation
 from qviz.plan.cost import Cost
 
 MULTILABEL = "exact match"  # a metric that only samples with several classes have
@@ -27,10 +29,12 @@ def number_strip(
     current: bool,
     complete: bool,
     proposed: str,
+    told: Divergence | None = None,
 ) -> Strip:
     """`current`: `shown` belongs to the plan as it stands; `complete`: it saw all it should.
 
-    `proposed` is the metric that fits best, "" while it is not known.
+    `proposed` is the metric that fits best, "" while it is not known. `told` is what is known of
+    the plan as it stands before its first number.
     """
     if document.model is None or cost is None:
         return Strip("empty", message="Open a model to begin")
@@ -41,9 +45,12 @@ def number_strip(
         bytes_quantized=cost.bytes_quantized,
         bops_float=cost.bops_float,
         bops_quantized=cost.bops_quantized,
+        first_kl=None if told is None else told.kl,
+        first_kl_samples=0 if told is None else told.samples,
     )
     if shown is not None:
         classes = class_choices(document.scored, shown)
+        used = used_to_choose(document, shown.part)
         strip = replace(
             strip,
             metric=shown.metric,
@@ -58,6 +65,9 @@ def number_strip(
             delta=shown.delta,
             flips=shown.flips,
             kl=shown.kl,
+            kl_samples=shown.kl_samples,
+            used=used.word,
+            used_why=used.why,
             stale=not current or bool(failure),
             better=shown.better,
             metrics=metric_choices(shown.choices, document.metric, proposed, classes),
@@ -86,6 +96,14 @@ def number_strip(
     if shown is not None and current and complete:
         return replace(strip, state="done")
     return replace(strip, state="cancelled", message="Evaluation stopped; an edit starts it again")
+
+
+def used_to_choose(document: Document, part: Part) -> Selection:
+    """How far numbers on a part of the open samples chose the plan."""
+    split = document.split
+    if split is None:
+        return Selection()
+    return selection(document.looks, split.hash, part, len(split.calibration))
 
 
 def scored_as(shown: Evaluation) -> str:

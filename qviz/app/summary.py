@@ -7,8 +7,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from qviz.app.document import Document
+from qviz.app.document import PARTS, Document
 from qviz.app.session import Session
+from qviz.app.strip import used_to_choose
 from qviz.app.views import Cell, LayerRow
 from qviz.engine.evaluate import Evaluation
 from qviz.plan.cost import parameter_count
@@ -38,6 +39,7 @@ def summary(session: Session, evaluation: Evaluation | None) -> dict[str, Any]:
         if parity is None
         else {"ok": parity.ok, "max_relative": finite(parity.max_relative), "text": parity.text},
         **_scores(evaluation),
+        "looks": _looks(document, evaluation),
         "bytes": {"float": cost.bytes_float, "quantized": cost.bytes_quantized},
         "bops": {"float": cost.bops_float, "quantized": cost.bops_quantized},
         "plan": to_json(document.plan),
@@ -83,6 +85,15 @@ def _scores(evaluation: Evaluation | None) -> dict[str, Any]:
         "flips": evaluation.flips,
         "kl": finite(evaluation.kl),
     }
+
+
+def _looks(document: Document, evaluation: Evaluation | None) -> dict[str, Any] | None:
+    """On how many plans' numbers samples were looked at, and what that makes of this one."""
+    if evaluation is None or document.split is None:
+        return None
+    split = document.split.hash
+    counts: dict[str, int] = {part: document.looks.count(split, part) for part in PARTS}
+    return {**counts, "used_to_choose": used_to_choose(document, evaluation.part).why}
 
 
 def _layer(row: LayerRow) -> dict[str, Any]:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 
 from qviz.cli import options
-from qviz.cli.display import has_display
+from qviz.cli.window_commands import demo, open_window, picture
 from qviz.errors import QvizError
-
-SIZE = (1280, 800)
 
 
 class _OpenByDefault(click.Group):
@@ -37,131 +35,8 @@ def cli() -> None:
     """
 
 
-_theme = click.option(
-    "--theme", type=click.Choice(["light", "dark"]), default="light", help="For --screenshot."
-)
-_size = click.option(
-    "--size",
-    type=(click.IntRange(640, 8192), click.IntRange(480, 8192)),
-    default=SIZE,
-    show_default=True,
-    metavar="W H",
-    help="For --screenshot, in pixels.",
-)
-_select = click.option("--select", metavar="LAYER", help="For --screenshot: the layer to show.")
-_view = click.option(
-    "--view",
-    type=click.Choice(["distribution", "channels"]),
-    default="distribution",
-    help="For --screenshot: the view to show.",
-)
-_screenshot = click.option(
-    "--screenshot", type=click.Path(path_type=Path), help="Render the window into a PNG and exit."
-)
-
-
-@cli.command("open")
-@click.argument("model", required=False)
-@click.option("--samples", metavar="FILE", help=options.SAMPLES_HELP)
-@options.values
-@options.run_code
-@click.option("--plan", metavar="FILE", help="A plan that qviz saved.")
-@_screenshot
-@_theme
-@_size
-@_select
-@_view
-def open_window(
-    model: str | None,
-    samples: str | None,
-    plan: str | None,
-    values: dict[str, float],
-    run_code: bool,
-    screenshot: Path | None,
-    theme: Literal["light", "dark"],
-    size: tuple[int, int],
-    select: str | None,
-    view: str,
-) -> None:
-    """Open the window, with a model and samples if given."""
-    from qviz.ui import run as window
-
-    if samples and not model:
-        raise QvizError("--samples", "there is no model to fit them to", "Name a model as well")
-    for file in (model, samples, plan):
-        if file and not Path(file).exists():
-            raise QvizError(file, "there is no such file", "Check the path")
-    if screenshot is not None:
-        _check_writable(screenshot, "--screenshot")
-        window.screenshot(
-            screenshot,
-            model,
-            samples,
-            size=size,
-            theme=theme,
-            select=select,
-            view=view,
-            plan=plan,
-            values=values,
-            run_code=run_code,
-        )
-        return
-    if not has_display():
-        raise QvizError(
-            "the window",
-            "there is no display",
-            "Use 'qviz run', or --screenshot FILE to render without one",
-        )
-    sys.exit(window.run_window(model, samples, plan, values=values, run_code=run_code))
-
-
-@cli.command()
-@_screenshot
-@_theme
-@_size
-@_select
-@_view
-@click.option("--headless", is_flag=True, help="Do not open the window even if there is a display.")
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    default=Path("qviz-demo"),
-    show_default=True,
-    help="Folder for the screenshot and report without a display.",
-)
-def demo(
-    screenshot: Path | None,
-    theme: Literal["light", "dark"],
-    size: tuple[int, int],
-    select: str | None,
-    view: str,
-    headless: bool,
-    out: Path,
-) -> None:
-    """Open the bundled Fashion-MNIST network and its samples.
-
-    Without a display the same analysis runs headless, prints the table and saves a screenshot
-    and a report.
-    """
-    from qviz.data.bundled import demo_model, demo_samples
-    from qviz.ui import run as window
-
-    model, samples = str(demo_model()), str(demo_samples())
-    if screenshot is not None and headless:
-        raise QvizError(
-            "--screenshot and --headless", "they exclude each other", "Use one of the two"
-        )
-    if screenshot is not None:
-        _check_writable(screenshot, "--screenshot")
-        window.screenshot(
-            screenshot, model, samples, size=size, theme=theme, select=select, view=view
-        )
-    elif headless or not has_display():
-        from qviz.cli.headless import run_demo
-
-        run_demo(model, samples, out)
-    else:
-        sys.exit(window.run_window(model, samples))
+cli.add_command(open_window)
+cli.add_command(demo)
 
 
 @cli.command()
@@ -182,11 +57,8 @@ def demo(
 @click.option("--classes", is_flag=True, help="Also print recall and precision of every class.")
 @click.option("--json", "json_file", metavar="FILE|-", help="Write every figure as JSON.")
 @click.option("--save-plan", type=click.Path(path_type=Path), help="Save the plan.")
-@_screenshot
-@_theme
-@_size
-@_select
-@_view
+@options.memory
+@picture
 def run(model: str, samples: str | None, **chosen: Any) -> None:
     """Score a plan on samples and print what every layer loses."""
     from qviz.cli.headless import run_plan
@@ -201,7 +73,7 @@ def run(model: str, samples: str | None, **chosen: Any) -> None:
     for option, path in outputs.items():
         if path is None:
             continue
-        _check_writable(path, option)
+        options.check_writable(path, option)
         other = taken.setdefault(path.resolve(), option)
         if other != option:
             raise QvizError(f"{option} {path}", f"{other} writes there too", "Name two files")
@@ -270,7 +142,7 @@ def sensitivity(model: str, samples: str | None, **chosen: Any) -> None:
 
     json_file = chosen["json_file"]
     if json_file not in (None, "-"):
-        _check_writable(Path(json_file), "--json")
+        options.check_writable(Path(json_file), "--json")
     run_sensitivity(model, samples, **chosen)
 
 
@@ -282,22 +154,6 @@ def list_formats() -> None:
     from qviz.cli.formats import formats_table
 
     Console().print(formats_table())
-
-
-def _check_writable(path: Path, option: str) -> None:
-    """Refuse an output that cannot be written before any work is done."""
-    try:
-        existed = path.exists()
-        with path.open("ab"):
-            pass
-        if not existed:
-            path.unlink()
-    except OSError as error:
-        raise QvizError(
-            f"{option} {path}",
-            f"it cannot be written ({error.strerror})",
-            "Choose a file in an existing folder that you may write to",
-        ) from error
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -52,13 +52,15 @@ def run_plan(
     view: str,
     classes: bool = False,
     reading: Reading | None = None,
+    memory: int | None = None,
 ) -> None:
     """`qviz run`: score a plan and print or write every figure.
 
     What is None is left as it is, or as the project says. `classes`: also those of each class.
+    `memory`: bytes for results that may be used again.
     """
     with progress_bar() as progress:
-        session = Session(limit=limit, progress=progress)
+        session = Session(limit=limit, progress=progress, memory_budget=memory)
         session.open(
             model, samples, plan, reading=reading, values=values, run_code=run_code, seed=seed
         )
@@ -76,7 +78,9 @@ def run_plan(
         session.save_plan(save_plan)
     if screenshot is not None:
         picture = {"theme": theme, "size": size, "select": select, "view": view}
-        _screenshot_of(session, screenshot, **picture, run_code=run_code, limit=limit)
+        _screenshot_of(
+            session, screenshot, **picture, run_code=run_code, limit=limit, memory=memory
+        )
 
 
 def set_up(
@@ -114,7 +118,7 @@ def _score(session: Session) -> Evaluation | None:
     return None
 
 
-def run_demo(model: str, samples: str, out: Path) -> None:
+def run_demo(model: str, samples: str, out: Path, memory: int | None = None) -> None:
     """`qviz demo` without a display: three plans, the layer table, a screenshot and a report."""
     from qviz.ui import run as window
 
@@ -128,7 +132,7 @@ def run_demo(model: str, samples: str, out: Path) -> None:
             "Choose another with --out FOLDER",
         ) from error
     with progress_bar() as progress:
-        session = Session(progress=progress)
+        session = Session(progress=progress, memory_budget=memory)
         session.open(model, samples)
         story = []
         for weight, inputs in (
@@ -147,7 +151,7 @@ def run_demo(model: str, samples: str, out: Path) -> None:
             f"({evaluation.delta or 0.0:+.2f} points, {evaluation.flips} flips)"
         )
     picture = out / "window.png"
-    window.screenshot(picture, model, samples)
+    window.screenshot(picture, model, samples, memory=memory)
     data = summary(session, story[-1][2])
     write_text(out / "summary.json", json.dumps(data, indent=2) + "\n")
     write_report(out / "report.html", data, story, picture)

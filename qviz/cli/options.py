@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 import click
@@ -43,9 +44,41 @@ def read_limit(
     return int(given)
 
 
+def check_writable(path: Path, option: str) -> None:
+    """Refuse an output that cannot be written before any work is done."""
+    try:
+        existed = path.exists()
+        with path.open("ab"):
+            pass
+        if not existed:
+            path.unlink()
+    except OSError as error:
+        raise QvizError(
+            f"{option} {path}",
+            f"it cannot be written ({error.strerror})",
+            "Choose a file in an existing folder that you may write to",
+        ) from error
+
+
+def read_memory(
+    _context: click.Context, _parameter: click.Parameter, given: str | None
+) -> int | None:
+    """Bytes; raises QvizError for what is no size."""
+    from qviz.app.memory import read_size
+
+    return None if given is None else read_size(given)
+
+
 SAMPLES_HELP = (
     "Samples: .npz, .npy, .csv, .jsonl, .parquet, .wav, .txt, or a folder of images (and masks), "
     "recordings or Parquet shards."
+)
+memory = click.option(
+    "--memory",
+    metavar="SIZE",
+    callback=read_memory,
+    help="Memory for speed, such as 2GiB, 500MB or 0: results kept to be used again. The numbers "
+    "are the same with any [default: a quarter of what is free].",
 )
 run_code = click.option(
     "--run-code", is_flag=True, help="MODEL is a Python program that you trust: run it."
@@ -63,10 +96,10 @@ reading = click.option(
     multiple=True,
     metavar="KEY=VALUE",
     callback=lambda _ctx, _param, given: read_how(given),
-    help="How samples are read; may be repeated. label=COLUMN (or array), length=N (of tokens or "
-    "audio frames), hop=N, tokenizer=FILE, next-token=yes|no, subset=N, subset-seed=N; of pictures "
-    "preset=NAME, size=HxW, resize=N, crop=N, mean=A,B,C, std=A,B,C, scale=1/255, channels=BGR, "
-    "layout=NHWC, interpolation=bicubic.",
+    help="How samples are read; may be repeated. label=COLUMN (or array), text=COLUMN, length=N "
+    "(of tokens or audio frames), hop=N, tokenizer=FILE, next-token=yes|no, subset=N, "
+    "subset-seed=N; of pictures preset=NAME, size=HxW, resize=N, crop=N, mean=A,B,C, std=A,B,C, "
+    "scale=1/255, channels=BGR, layout=NHWC, interpolation=bicubic.",
 )
 weights = click.option(
     "--weights", metavar="SCHEME", help="Scheme of all weights [default: int8:channel]."

@@ -51,7 +51,7 @@ class Feeder:
     def chunk(self, rows: Indices) -> Chunk:
         """Load one chunk."""
         padded = 0 if self.fixed_batch is None else self.fixed_batch - len(rows)
-        taken = np.resize(rows, self.fixed_batch) if padded and self.fixed_batch else rows
+        taken = self._taken(rows)
         arrays = {name: column[taken] for name, column in self.fitted.columns.items()}
         for name, constant in self.fitted.constants.items():
             arrays[name] = self._for_each(name, constant, len(taken))
@@ -59,8 +59,15 @@ class Feeder:
             name: torch.from_numpy(np.array(array, order="C", copy=None)).to(self.dtypes[name])
             for name, array in arrays.items()
         }
-        identity = f"{self.samples.hash}:{taken.tobytes().hex()}"
-        return Chunk(identity, rows, feeds, padded)
+        return Chunk(self.identity(rows), rows, feeds, padded)
+
+    def identity(self, rows: Indices) -> str:
+        """The identity of the chunk of these rows, without loading it."""
+        return f"{self.samples.hash}:{self._taken(rows).tobytes().hex()}"
+
+    def _taken(self, rows: Indices) -> Indices:
+        """The rows, with the first ones again up to a fixed batch size."""
+        return rows if self.fixed_batch is None else np.resize(rows, self.fixed_batch)
 
     def _for_each(self, name: str, constant: Array, count: int) -> Array:
         """A constant along the batch: the first axis that the input leaves open."""

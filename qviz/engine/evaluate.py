@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -13,50 +13,17 @@ from torch import Tensor
 from qviz.data.parts import Indices, Part, require_samples
 from qviz.engine.chunks import Feeder
 from qviz.engine.estimates import Estimate, interval
+from qviz.engine.evaluation import Divergence as Divergence
+from qviz.engine.evaluation import Evaluation as Evaluation
 from qviz.engine.execute import Executor
 from qviz.engine.float_run import FloatRun, scored_output
 from qviz.engine.metrics import Metric, Task, choose_metric, metrics_of
 from qviz.engine.metrics.agreement import kl_divergence
-from qviz.engine.metrics.metric import Better
 from qviz.engine.pool import Pool, first_numbers, margins
+from qviz.engine.prefetch import in_order, keep_inputs
 from qviz.engine.program import Encodings
 
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Evaluation:
-    """A plan's score after `samples` of `total`; values are in the metric's unit.
-
-    For percentages, `delta` is in points. `low` and `high` bound the value over all `total`
-    samples (95 %). `kl` is the mean KL(p_float ‖ p) of the samples seen, in nats; None without
-    classes. `choices` are the metrics that these samples and outputs have.
-    """
-
-    metric: str
-    unit: str
-    better: Better
-    choices: tuple[str, ...]
-    part: Part
-    value: float
-    low: float
-    high: float
-    float_value: float
-    delta: float | None
-    flips: int | None
-    kl: float | None
-    samples: int
-    total: int
-    rows: Indices = field(repr=False)  # which samples, in the order of `predictions`
-    predictions: NDArray[np.int64] | None = field(repr=False)
-    float_predictions: NDArray[np.int64] | None = field(repr=False)
-    note: str = ""  # what the user should know of how the labels are read
-    ignored: int | None = None  # a label that is left out, besides negative ones
-    output: str = ""  # the one that is scored
-    outputs: tuple[str, ...] = ()  # all that could be
-
-    @property
-    def exact(self) -> bool:
-        """Whether every sample of the part was seen, so that nothing is estimated."""
-        return self.samples == self.total
+FIRST = 256  # samples whose divergence is told before any are drawn for the score
 
 
 class _Tally:
@@ -72,6 +39,7 @@ class _Tally:
         self.margins: list[NDArray[np.float64]] = []
         self.classes: list[Tensor] = []  # where a sample has one class
         self.float_classes: list[Tensor] = []
+        self.seen = 0
         self.flips = 0
         self.kl = 0.0
 
@@ -80,6 +48,7 @@ class _Tally:
     ) -> None:
         """Count one chunk."""
         self.samples.append(samples)
+        self.seen += len(samples)
         self.scores.append(self.metric.rows(output, reference, labels))
         self.float_scores.append(self.metric.rows(reference, reference, labels))
         self.margins.append(margins(self.task, reference, labels))
@@ -91,6 +60,10 @@ class _Tally:
         if found.ndim == 1:
             self.classes.append(found)
             self.float_classes.append(expected)
+
+    def divergence(self) -> Divergence | None:
+        """That of the samples seen; None without classes."""
+        return Divergence(self.kl / self.seen, self.seen) if self.task.classes else None
 
     def pool(self, rows: Indices, float_run: FloatRun) -> Pool:
         """What float gave for all samples, in the order of `rows`."""
@@ -121,7 +94,8 @@ class _Tally:
         return replace(
             known,
             flips=self.flips if classes else None,
-            kl=self.kl / len(samples) if classes else None,
+            kl=self.kl / self.seen if classes else None,
+            kl_samples=self.seen if classes else 0,
             rows=samples,
             predictions=torch.cat(self.classes).numpy() if self.classes else None,
             float_predictions=torch.cat(self.float_classes).numpy() if self.classes else None,
@@ -134,7 +108,9 @@ class _Tally:
         float_value, _ = pool.metric.estimate(pool.scores)
         found = estimate.value, estimate.low, estimate.high
         known = self._evaluation(part, found, float_value, estimate.seen, estimate.total)
-        return replace(known, output=pool.reading.output, outputs=pool.scorable)
+        known = replace(known, output=pool.reading.output, outputs=pool.scorable)
+        told = self.divergence() if self.seen else None
+        return known if told is None else replace(known, kl=told.kl, kl_samples=told.samples)
 
     def _evaluation(
         self,
@@ -171,6 +147,53 @@ class _Tally:
         )
 
 
+class _Run:
+    """One plan's way through the samples, tallied as they come."""
+
+    def __init__(
+        self,
+        executor: Executor,
+        feeder: Feeder,
+        encodings: Encodings,
+        float_run: FloatRun,
+        chosen: tuple[str, Metric | None],
+        cancelled: Callable[[], bool],
+    ) -> None:
+        """`chosen`: the name of the metric and the user's own."""
+        self.executor = executor
+        self.feeder = feeder
+        self.encodings = encodings
+        self.program = executor.program(encodings)
+        self.float_run = float_run
+        self.cancelled = cancelled
+        self.tally: _Tally | None = None
+        self._metric, self._own = chosen
+
+    def add(self, rows: Indices) -> _Tally:
+        """Run one chunk; the tally with it."""
+        labels = self.feeder.samples.labels
+        with torch.inference_mode():
+            chunk = self.feeder.chunk(rows)
+            reference = self.float_run.output(chunk)
+            outputs = self.executor.run(chunk, self.encodings, self.program, self.cancelled)
+            found = scored_output(outputs, chunk, self.float_run.reading)
+            tally = self.tally
+            if tally is None:
+                task = self.float_run.task(reference)
+                metric = choose_metric(task, reference.ndim, self._metric, self._own)
+                tally = self.tally = _Tally(task, metric, self._own)
+            tally.add(
+                found, reference, None if labels is None else torch.from_numpy(labels[rows]), rows
+            )
+        return tally
+
+    def drawn(self, rows: Indices, pool: Pool) -> Iterator[Estimate]:
+        """The score from few drawn samples, better and better."""
+        return first_numbers(
+            self.executor, self.feeder, self.encodings, self.program, rows, pool, self.cancelled
+        )
+
+
 def evaluate(
     executor: Executor,
     feeder: Feeder,
@@ -194,43 +217,71 @@ def evaluate(
             an output that cannot be scored.
         WorkCancelledError: `cancelled()` turned true between two operators.
     """
+    looks = evaluate_in_order(
+        executor,
+        feeder,
+        encodings,
+        rows,
+        part,
+        metric=metric,
+        own=own,
+        output=output,
+        limit=limit,
+        cancelled=cancelled,
+    )
+    return (look for look in looks if isinstance(look, Evaluation))
+
+
+def evaluate_in_order(
+    executor: Executor,
+    feeder: Feeder,
+    encodings: Encodings,
+    rows: Indices,
+    part: Part,
+    *,
+    metric: str = "",
+    own: Metric | None = None,
+    output: str = "",
+    limit: int | None = None,
+    watched: Collection[int] = (),
+    cancelled: Callable[[], bool] = lambda: False,
+) -> Iterator[Divergence | Evaluation]:
+    """Like `evaluate`, with the divergence of a first few samples before any score of drawn ones.
+
+    What the `watched` steps read stays in the memo before all else, so that an edit starts there.
+    """
     require_samples(rows, part, feeder.samples.name)
-    program = executor.program(encodings)
     executor.memo.next_generation()
+    float_run = FloatRun(executor, feeder, rows, output, cancelled)
+    run = _Run(executor, feeder, encodings, float_run, (metric, own), cancelled)
+    keep_inputs(executor.memo, run.program, watched)
     asked = (feeder.samples.hash, rows.tobytes(), metric, own, output)
     pool = executor.pools.get(asked)
+    chunks = feeder.cut(in_order(rows) if limit is None else rows[:limit])
     first: Evaluation | None = None
+    at = 0
     if pool is not None and pool.draws and limit is None:
-        drawn = _Tally(pool.task, pool.metric, own)
-        for estimate in first_numbers(executor, feeder, encodings, program, rows, pool, cancelled):
-            first = drawn.estimated(part, estimate, pool)
+        tally = _Tally(pool.task, pool.metric, own)
+        while pool.task.classes and tally.seen < FIRST:
+            tally, at = run.add(chunks[at]), at + 1
+        told = tally.divergence() if tally.seen else None
+        if told is not None:
+            yield told
+        for estimate in run.drawn(rows, pool):
+            first = tally.estimated(part, estimate, pool)
             yield first
-    seen = _shuffled(rows) if limit is None else rows[:limit]
-    float_run = FloatRun(executor, feeder, rows, output, cancelled)
-    labels = feeder.samples.labels
-    tally: _Tally | None = None
-    for chunk_rows in feeder.cut(seen):
-        with torch.inference_mode():
-            chunk = feeder.chunk(chunk_rows)
-            reference = float_run.output(chunk)
-            outputs = executor.run(chunk, encodings, program, cancelled)
-            found = scored_output(outputs, chunk, float_run.reading)
-            if tally is None:
-                task = float_run.task(reference)
-                tally = _Tally(task, choose_metric(task, reference.ndim, metric, own), own)
-            chosen = None if labels is None else torch.from_numpy(labels[chunk_rows])
-            tally.add(found, reference, chosen, chunk_rows)
+    for chunk_rows in chunks[at:]:
+        tally = run.add(chunk_rows)
         summary = tally.summary(part, len(rows), float_run, watched=limit is None)
         if first is not None and not summary.exact:  # the better number, until all is seen
             summary = _with_value_of(first, summary)
         yield summary
-    if tally is not None and len(seen) == len(rows):
-        executor.pools[asked] = tally.pool(rows, float_run)
+    if run.tally is not None and run.tally.seen == len(rows):
+        executor.pools[asked] = run.tally.pool(rows, float_run)
 
 
 def _with_value_of(first: Evaluation, summary: Evaluation) -> Evaluation:
     """A summary with the better number; its own flips once it has seen as many samples."""
-    fewer = summary.samples < first.samples
     return replace(
         summary,
         value=first.value,
@@ -238,12 +289,6 @@ def _with_value_of(first: Evaluation, summary: Evaluation) -> Evaluation:
         high=first.high,
         float_value=first.float_value,
         delta=first.delta,
-        flips=None if fewer else summary.flips,
-        kl=None if fewer else summary.kl,
+        flips=None if summary.samples < first.samples else summary.flips,
         samples=max(first.samples, summary.samples),
     )
-
-
-def _shuffled(rows: Indices) -> Indices:
-    """The same order for the same samples: what comes first stands for all of a sorted file."""
-    return np.random.default_rng(len(rows)).permutation(rows)

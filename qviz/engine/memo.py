@@ -66,6 +66,18 @@ class Memo:
         """Whether a value is stored; counts neither as a hit nor as a miss."""
         return key in self._entries
 
+    def size(self, key: Hashable) -> int:
+        """The bytes of a stored value, 0 when it is not stored; counts like `in`."""
+        entry = self._entries.get(key)
+        return 0 if entry is None else entry.bytes
+
+    def set_budget(self, budget: int | None) -> None:
+        """Another budget in bytes from now on, `free_share()` by default."""
+        with self._lock:
+            self.budget = free_share() + self.used // 4 if budget is None else budget
+            if self.used > self.budget:
+                self._evict()
+
     def put(self, key: Hashable, value: Tensor, seconds: float) -> None:
         """Store a value that took `seconds` to compute, when it is worth its bytes."""
         size = value.numel() * value.element_size()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QPixmap, QResizeEvent
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -17,17 +17,16 @@ from PySide6.QtWidgets import (
 from qviz.app.metric_choices import metric_tip, metric_title
 from qviz.app.session import Session
 from qviz.app.views import DocumentView, Strip
-from qviz.ui import number_format as text
 from qviz.ui.class_dialog import ClassDialog
-from qviz.ui.figure import CAPTION_HEIGHT, MARK, BigNumber, Figure
+from qviz.ui.figure import CAPTION_HEIGHT, MARK, BigNumber
 from qviz.ui.fonts import ui_font
-from qviz.ui.icons import icon
 from qviz.ui.metric_button import MetricButton
-from qviz.ui.metric_numbers import Spelling, change_notes, change_tone
+from qviz.ui.metric_numbers import Spelling
 from qviz.ui.palette import LIGHT, Palette
 from qviz.ui.parts import ElidedLabel, divider, label, set_look
 from qviz.ui.segmented import Segmented
-from qviz.ui.strip_words import flip_notes, part_choices, seen_words
+from qviz.ui.strip_figures import StripFigures, pixmap
+from qviz.ui.strip_words import part_choices, seen_words
 
 MARGIN = 16
 SPACE = 10  # between the two numbers and the arrow
@@ -49,7 +48,6 @@ class NumberStrip(QFrame):
         self._session = session
         self._shown: tuple[Strip, DocumentView] | None = None
         self._palette = LIGHT
-        self._arrows: dict[tuple[str, bool], QPixmap] = {}  # by tone, and whether it points up
         self._size = 0  # of SIZES
         self._title, self._unit = "", ""  # of the metric
         self._sized_for: tuple[int, str, str] | None = None  # width, and those two
@@ -61,6 +59,7 @@ class NumberStrip(QFrame):
         self.caption.classes_wanted.connect(self.show_classes)
         self.class_dialog: ClassDialog | None = None  # while it is open
         self.badge = label("exact", 11, "medium", badge="plain")
+        self.used = label("", 11, "medium", badge="plain")
         self.float_number, self.arrow, self.number = BigNumber(), QLabel(), BigNumber()
         self.interval = label("", 15, "medium", tone="soft")
         self.interval.setContentsMargins(2, 0, 0, 3)
@@ -74,14 +73,11 @@ class NumberStrip(QFrame):
         self.advice.setProperty("link", True)
         self.advice.setFont(ui_font(12, "medium"))
         self.advice.clicked.connect(self.samples_wanted)
-        self.change = Figure("Change")
-        self.flips = Figure("Flips")
-        self.size_figure = Figure("Size")
-        self.bops = Figure("Bit operations")
+        self.figures = StripFigures()
+        self.change, self.flips, self.size_figure, self.bops = self.figures.all
         self.parts = Segmented("Samples to evaluate on")
         self.parts.picked.connect(session.set_part)
         self.accuracy = QWidget()
-        self._figures = (self.change, self.flips, self.size_figure, self.bops)
         self._assemble()
         self._fit()
 
@@ -90,7 +86,7 @@ class NumberStrip(QFrame):
         row.setContentsMargins(MARGIN, 10, MARGIN, 10)
         self.accuracy.setLayout(self._accuracy())
         row.addWidget(self.accuracy, 3)
-        for figure in self._figures:
+        for figure in self.figures.all:
             row.addWidget(divider())
             row.addWidget(figure, 2)
         row.addWidget(divider())
@@ -109,6 +105,7 @@ class NumberStrip(QFrame):
             line.setSpacing(spacing)
         top.addWidget(self.caption)
         top.addWidget(self.badge)
+        top.addWidget(self.used)
         top.addStretch(1)
         numbers.addWidget(self.float_number)
         numbers.addWidget(self.arrow)
@@ -130,12 +127,8 @@ class NumberStrip(QFrame):
 
     def set_palette(self, palette: Palette) -> None:
         """Take the theme's colors."""
-        self.arrow.setPixmap(_pixmap("arrow-right", palette, palette.text_faint))
-        self._arrows = {
-            (tone, up): _pixmap("arrow-up" if up else "arrow-down", palette, color)
-            for tone, color in (("bad", palette.bad), ("good", palette.good))
-            for up in (False, True)
-        }
+        self.arrow.setPixmap(pixmap("arrow-right", palette, palette.text_faint))
+        self.figures.set_palette(palette)
         self._palette = palette
         self.caption.set_palette(palette)
         if self.class_dialog is not None:
@@ -152,8 +145,8 @@ class NumberStrip(QFrame):
         self._show_parts(strip, dict(document.parts))
         self._show_accuracy(strip)
         self._show_below(strip)
-        self._show_change(strip)
-        self._show_cost(strip)
+        model = self._session.current().model
+        self.figures.show_strip(strip, 0 if model is None else model.source_bytes)
         self._fit()
         if self.class_dialog is not None:
             self.class_dialog.show_strip(strip)
@@ -191,6 +184,9 @@ class NumberStrip(QFrame):
         self.number.show_number(spelling.number(strip.value), unit, tone)
         self.badge.setVisible(strip.exact and not strip.stale)
         self.badge.setToolTip("All samples of the part are counted: there is no sampling error")
+        self.used.setVisible(bool(strip.used) and strip.value is not None)
+        self.used.setText(strip.used)
+        self.used.setToolTip(strip.used_why)
         wide = strip.low is not None and strip.high is not None and not strip.exact
         self.interval.setVisible(wide)
         if strip.low is not None and strip.high is not None:
@@ -203,65 +199,14 @@ class NumberStrip(QFrame):
         running = strip.state in ("waiting", "cancelled", "running") and strip.total > 0
         self.progress.setVisible(running)
         self.progress.setRange(0, max(1, strip.total))
-        self.progress.setValue(strip.samples if running else 0)
+        seen = strip.first_kl_samples if strip.stale else strip.samples
+        self.progress.setValue(seen if running else 0)
         advised = strip.wants_samples
         self.advice.setVisible(advised)
         self.advice.setText(strip.message)
         self.seen.setVisible(not advised)
         set_look(self.seen, "tone", "bad" if strip.state == "failed" else "soft")
         self.seen.setText(seen_words(strip))
-
-    def _show_change(self, strip: Strip) -> None:
-        stale = strip.stale
-        spelling, notes = Spelling(strip), change_notes(strip.unit)
-        change = spelling.change(strip)
-        self.change.setToolTip("The quantized model's number minus the float model's")
-        if change is None:
-            self.change.icon.hide()
-            self.change.show_figure(text.NONE, "", "faint", *notes)
-        else:
-            tone = change_tone(change, strip.better)
-            self.change.icon.setVisible(bool(tone) and not stale)
-            self.change.icon.setPixmap(self._arrows.get((tone, change > 0), QPixmap()))
-            shown = "faint" if stale else tone
-            self.change.show_figure(spelling.signed(change), "", shown, *notes)
-        if strip.flips is None:
-            self.flips.show_figure(text.NONE, "", "faint", "changed answers", "changed")
-            return
-        shown = "faint" if stale else ""
-        self.flips.show_figure(text.count(strip.flips), "", shown, *flip_notes(strip))
-        part = f"{text.share(strip.flips / strip.samples)} of them. " if strip.samples else ""
-        amount = "" if strip.kl is None else f" {text.significant(strip.kl, 2)} nats"
-        self.flips.setToolTip(
-            f"Samples with any answer that differs from the float model's: {part}\n"
-            f"KL{amount}: how far the output distributions are from the float model's, the mean "
-            "over the samples in nats"
-        )
-
-    def _show_cost(self, strip: Strip) -> None:
-        if strip.bytes_float and strip.bytes_quantized is not None:
-            value, unit = text.size(strip.bytes_quantized).split(" ")
-            smaller = text.ratio(strip.bytes_float, strip.bytes_quantized)
-            self.size_figure.show_figure(value, unit, "", f"{smaller} smaller", smaller)
-            in_float = text.size(strip.bytes_float)
-            model = self._session.current().model
-            held = 0 if model is None else model.source_bytes
-            file = f"\nThe file itself has {text.size(held)}" if held else ""
-            self.size_figure.setToolTip(
-                f"Bytes of the parameters with their scales; {in_float} in float{file}"
-            )
-        else:
-            self.size_figure.show_figure(text.NONE, "", "faint")
-        if strip.bops_float and strip.bops_quantized is not None:
-            value, _, unit = text.short_count(strip.bops_quantized).partition(" ")
-            fewer = text.ratio(strip.bops_float, strip.bops_quantized)
-            self.bops.show_figure(value, unit, "", f"{fewer} fewer", fewer)
-            self.bops.setToolTip(
-                "Multiply-accumulates times weight bits times input bits, for one sample; "
-                f"{text.short_count(strip.bops_float)} in float"
-            )
-        else:
-            self.bops.show_figure(text.NONE, "", "faint")
 
     # room
 
@@ -283,17 +228,18 @@ class NumberStrip(QFrame):
         self._size = next(fitting, last)
         digits, space, room = SIZES[self._size]
         self._row.setSpacing(space)
-        self.caption.show_caption(self._title, room - BADGE_ROOM)
+        used = 0 if self.used.isHidden() else self.used.sizeHint().width() + 8
+        self.caption.show_caption(self._title, room - BADGE_ROOM - used)
         for number in (self.float_number, self.number):
             number.set_digits(digits)
         self.accuracy.setMinimumWidth(max(room, self._numbers_width(digits)))
-        for figure in self._figures:
+        for figure in self.figures.all:
             figure.set_digits(digits)
 
     def _width_at(self, size: int) -> int:
         digits, space, room = SIZES[size]
-        figures = sum(figure.width_at(digits) for figure in self._figures)
-        gaps = space * (self._row.count() - 1) + len(self._figures) + 1  # and dividers
+        figures = sum(figure.width_at(digits) for figure in self.figures.all)
+        gaps = space * (self._row.count() - 1) + len(self.figures.all) + 1  # and dividers
         parts = self.parts.sizeHint().width()
         accuracy = max(room, self._numbers_width(digits))
         return 2 * MARGIN + accuracy + figures + parts + gaps
@@ -303,7 +249,3 @@ class NumberStrip(QFrame):
         interval = 0 if self.interval.isHidden() else SPACE + self.interval.sizeHint().width()
         advice = 0 if self.advice.isHidden() else self.advice.sizeHint().width()
         return max(numbers + MARK + 2 * SPACE + interval, advice)
-
-
-def _pixmap(name: str, palette: Palette, color: str) -> QPixmap:
-    return icon(name, palette, color).pixmap(QSize(18, 18))

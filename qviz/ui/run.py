@@ -20,8 +20,9 @@ from PySide6.QtCore import (
     QtMsgType,
     qInstallMessageHandler,
 )
-from PySide6.QtWidgets import QApplication, QLayout, QMessageBox, QScrollArea, QWidget
+from PySide6.QtWidgets import QAbstractScrollArea, QApplication, QLayout, QMessageBox, QWidget
 
+from qviz.app.sample_form import Reading
 from qviz.app.session import Session
 from qviz.app.views import Part
 from qviz.errors import QvizError
@@ -58,17 +59,22 @@ def run_window(
     samples: str | None,
     plan: str | None = None,
     *,
+    reading: Reading | None = None,
     values: Mapping[str, float] | None = None,
     run_code: bool = False,
+    memory: int | None = None,
 ) -> int:
-    """Show the window until it is closed; returns the exit code."""
+    """Show the window until it is closed; returns the exit code.
+
+    `memory`: bytes for results that may be used again, else what the settings say.
+    """
     app = application()
     settings = Settings()
-    session = Session(MainThread(), part="tune")
+    session = Session(MainThread(), part="tune", memory_budget=memory)
     window = MainWindow(session, Theme(app, settings.theme()), settings, may_leave, _may_run)
     window.show()
     if model is not None:
-        session.open(model, samples, plan, values=values, run_code=run_code)
+        session.open(model, samples, plan, reading=reading, values=values, run_code=run_code)
         window.files.note_opening(model)
     elif samples is not None:
         window.files.open_samples(samples)
@@ -130,16 +136,19 @@ def screenshot(
     select: str | None = None,
     view: str = "distribution",
     plan: str | Path | None = None,
+    reading: Reading | None = None,
     values: Mapping[str, float] | None = None,
     run_code: bool = False,
     part: Part = "tune",
     seed: int = 0,
     limit: int | None = None,
+    memory: int | None = None,
 ) -> None:
     """Save a picture of the window once everything is measured; needs no display.
 
-    `select` is the name of the layer to show, `view` the tab in front; `part`, `seed` and `limit`
-    choose the samples that are scored. Without a model it is the welcome page.
+    `select` is the name of the layer to show, `view` the tab in front, which measures what it
+    shows; `part`, `seed` and `limit` choose the samples that are scored. Without a model it is the
+    welcome page.
 
     Raises:
         QvizError: a file that cannot be read or written, or an unknown layer.
@@ -147,7 +156,7 @@ def screenshot(
     draw_without_display()
     app = application()
     before = qInstallMessageHandler(_report)
-    session = Session(MainThread(), part=part, seed=seed, limit=limit)
+    session = Session(MainThread(), part=part, seed=seed, limit=limit, memory_budget=memory)
     with tempfile.TemporaryDirectory() as folder:
         store = QSettings(str(Path(folder, "qviz.ini")), QSettings.Format.IniFormat)
         window = MainWindow(session, Theme(app, theme), Settings(store))
@@ -155,7 +164,9 @@ def screenshot(
             window.resize(QSize(*size))
             window.show()
             if model is not None:
-                session.open(model, samples, plan, values=values, run_code=run_code)
+                session.open(
+                    model, samples, plan, reading=reading, values=values, run_code=run_code
+                )
                 wait_until_idle(session, samples is not None)
             window.refresh.flush()
             _select(window, select)
@@ -188,7 +199,7 @@ def lay_out(window: QWidget) -> None:
     layouts = window.findChildren(QLayout)
     while True in [layout.activate() for layout in layouts]:
         QCoreApplication.sendPostedEvents(None, QEvent.Type.LayoutRequest)
-    for area in window.findChildren(QScrollArea):  # they hear of it last
+    for area in window.findChildren(QAbstractScrollArea):  # they hear of it last
         QCoreApplication.sendPostedEvents(area.viewport(), QEvent.Type.LayoutRequest)
         QCoreApplication.sendEvent(area, QEvent(QEvent.Type.LayoutRequest))
 

@@ -9,7 +9,7 @@ from qviz.ui import number_format as text
 
 PART_WORDS: dict[str, tuple[str, str]] = {
     "tune": ("Tuning", "The samples to look at while the plan changes"),
-    "all": ("All", "Every sample but those for calibration"),
+    "all": ("All", "Every sample, those for calibration too"),
     "confirm": ("Confirm", "Kept aside: look at them once, when the plan is final"),
 }
 
@@ -27,9 +27,12 @@ def part_choices(counts: Mapping[str, int]) -> tuple[Choice, ...]:
 def flip_notes(strip: Strip) -> tuple[str, ...]:
     """Of how many samples, and the divergence, in fewer and fewer words."""
     seen = text.count(strip.samples)
-    if strip.kl is None:
+    divergence = "" if strip.kl is None else f"KL {text.significant(strip.kl, 2)}"
+    if strip.flips is None:
+        unknown = "changed answers", "changed"
+        return (f"{divergence} nats", divergence) if divergence else unknown
+    if not divergence:
         return f"of {text.counted(strip.samples, 'sample')}", f"of {seen}"
-    divergence = f"KL {text.significant(strip.kl, 2)}"
     long = f"of {seen}  ·  {divergence} nats"
     return long, f"of {seen} · {divergence}", divergence
 
@@ -38,6 +41,9 @@ def seen_words(strip: Strip) -> str:
     """What has been measured so far, or why nothing is."""
     if strip.message:
         return strip.message
+    if strip.first_kl is not None:
+        seen = text.counted(strip.first_kl_samples, "sample")
+        return f"KL {text.significant(strip.first_kl, 3)} nats ({seen})"
     if strip.total == 0:
         return "Waiting for the first samples" if strip.state == "waiting" else ""
     if strip.stale:

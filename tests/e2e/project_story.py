@@ -8,24 +8,15 @@ from __future__ import annotations
 
 import json
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit
 
 from qviz.cli import main
-from qviz.ui.main_window import MainWindow
 from qviz.ui.samples_dialog import SamplesDialog
-
-LIMIT_S = 120.0
-Wait = Callable[[], bool]
-
-
-def window() -> MainWindow:
-    """The one main window."""
-    return next(w for w in QApplication.topLevelWidgets() if isinstance(w, MainWindow))
+from tests.e2e.driver import Driver, Wait, window
 
 
 def done() -> bool:
@@ -100,30 +91,6 @@ def reopen(seen: dict[str, Any], project: str) -> Iterator[Wait]:
     yield lambda: window().session.document().model_name == "images.onnx" and done()
     window().refresh.flush()
     seen["by menu"] = figures()
-
-
-class Driver:
-    """Advances the story on the event loop, then leaves."""
-
-    def __init__(self, steps: Iterator[Wait]) -> None:
-        """Look every 10 ms."""
-        self._steps = steps
-        self._wait: Wait | None = None
-        self._started = time.monotonic()
-        self._timer = QTimer()
-        self._timer.timeout.connect(self._look)
-        self._timer.start(10)
-
-    def _look(self) -> None:
-        if time.monotonic() - self._started > LIMIT_S:
-            QApplication.exit(3)
-            return
-        try:
-            if self._wait is None or self._wait():
-                self._wait = next(self._steps)
-        except StopIteration:
-            self._timer.stop()
-            QApplication.exit(0)
 
 
 if __name__ == "__main__":

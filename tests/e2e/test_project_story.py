@@ -16,6 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 STORY = Path(__file__).parent / "project_story.py"
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_a_saved_project_shows_the_same_numbers_again(
 
 def _told(home: Path, *arguments: str | Path) -> dict[str, Any]:
     environment = {**os.environ, "QT_QPA_PLATFORM": "offscreen", "HOME": str(home)}
-    environment["XDG_CONFIG_HOME"] = str(home)
+    environment |= {"XDG_CONFIG_HOME": str(home), "PYTHONPATH": str(ROOT)}
     run = subprocess.run(
         [sys.executable, str(STORY), *map(str, arguments)],
         env=environment,

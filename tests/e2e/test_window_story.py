@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 STORY = Path(__file__).parent / "window_story.py"
+ROOT = Path(__file__).parents[2]
 PLATFORMS = {"offscreen": [], "xcb": ["xvfb-run", "-a", "-s", "-screen 0 1920x1080x24"]}
 
 
@@ -20,7 +21,7 @@ def test_four_bits_by_keyboard_and_back(platform: str, tmp_path: Path) -> None:
     if platform == "xcb" and sys.platform.startswith("linux"):
         assert shutil.which("xvfb-run"), "make test installs xvfb"
     environment = {**os.environ, "QT_QPA_PLATFORM": platform, "HOME": str(tmp_path)}
-    environment["XDG_CONFIG_HOME"] = str(tmp_path)
+    environment |= {"XDG_CONFIG_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
     run = subprocess.run(
         [*PLATFORMS[platform], sys.executable, str(STORY)],
         env=environment,

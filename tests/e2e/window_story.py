@@ -7,24 +7,15 @@ from __future__ import annotations
 
 import json
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QTableView
 
 from qviz.cli import main
-from qviz.ui.main_window import MainWindow
-
-LIMIT_S = 120.0
-Wait = Callable[[], bool]
-
-
-def window() -> MainWindow:
-    """The one main window."""
-    return next(w for w in QApplication.topLevelWidgets() if isinstance(w, MainWindow))
+from tests.e2e.driver import Driver, Wait, window
 
 
 def done() -> bool:
@@ -61,34 +52,10 @@ def story(seen: dict[str, Any]) -> Iterator[Wait]:
     seen["picture"] = window().grab().toImage().pixelColor(4, 4).name()
 
 
-class Driver:
-    """Advances the story on the event loop, then closes the window."""
-
-    def __init__(self, seen: dict[str, Any]) -> None:
-        """Look every 10 ms."""
-        self._steps = story(seen)
-        self._wait: Wait | None = None
-        self._started = time.monotonic()
-        self._timer = QTimer()
-        self._timer.timeout.connect(self._look)
-        self._timer.start(10)
-
-    def _look(self) -> None:
-        if time.monotonic() - self._started > LIMIT_S:
-            QApplication.exit(3)
-            return
-        try:
-            if self._wait is None or self._wait():
-                self._wait = next(self._steps)
-        except StopIteration:
-            self._timer.stop()
-            QApplication.exit(0)
-
-
 if __name__ == "__main__":
     app = QApplication([])
     figures: dict[str, Any] = {"platform": app.platformName()}
-    driver = Driver(figures)
+    driver = Driver(story(figures))
     try:
         main(["demo"])
     except SystemExit as stop:

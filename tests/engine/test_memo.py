@@ -30,7 +30,7 @@ from qviz.quant.spelling import parse_scheme
 
 
 def _scored(model: Path, samples: Path, budget: int) -> list[float]:
-    session = Session(memo_budget=budget, limit=300)
+    session = Session(memory_budget=budget, limit=300)
     session.open(model, samples)
     values = []
     for spelling in ("int8:tensor", "int4:channel", "int8:tensor"):

@@ -12,7 +12,7 @@ import torch
 import qviz
 from qviz.app.session import Session
 from qviz.engine.chunks import feeder
-from qviz.engine.evaluate import Evaluation, evaluate
+from qviz.engine.evaluate import Divergence, Evaluation, evaluate, evaluate_in_order
 from qviz.engine.execute import Executor
 from qviz.engine.memo import Memo
 from qviz.engine.metrics import Task
@@ -60,6 +60,33 @@ def test_the_second_plan_is_known_from_few_samples(opened: Session) -> None:
     assert (last.value, last.low, last.high) == (exact.value, exact.low, exact.high)
     assert (last.flips, last.kl) == (exact.flips, exact.kl)
     assert np.array_equal(last.rows, exact.rows)
+
+
+def test_the_divergence_of_the_first_samples_comes_before_any_score(opened: Session) -> None:
+    document, findings = opened.current(), opened.findings
+    model, samples = document.model, document.scored
+    assert model is not None
+    assert samples is not None
+    known = resolve(model, document.plan, findings.statistics, findings.encodings).encodings
+    rows, feed = np.arange(samples.count, dtype=np.int64), feeder(model, samples, None)
+    executor = Executor(model, Memo(0))
+    plain = list(evaluate_in_order(executor, feed, known, rows, "all"))
+    assert isinstance(plain[0], Evaluation)  # nothing is drawn yet: its own KL is the first
+    ran = executor.steps_run
+    drawn = list(evaluate_in_order(executor, feed, known, rows, "all"))
+    told, first = drawn[0], drawn[1]
+    assert isinstance(told, Divergence)
+    assert told.samples == 256
+    alike = [look for look in plain if look.samples == 256]
+    assert [look.kl for look in alike] == [pytest.approx(told.kl, rel=1e-12)]
+    assert isinstance(first, Evaluation)
+    assert (first.kl, first.kl_samples, first.flips) == (told.kl, 256, None)
+    last, exact = drawn[-1], plain[-1]
+    assert isinstance(last, Evaluation)
+    assert isinstance(exact, Evaluation)
+    assert last.kl == pytest.approx(exact.kl, rel=1e-12)
+    assert last.kl_samples == last.samples == 2000
+    assert executor.steps_run < 2.3 * ran  # nothing but what is drawn runs twice
 
 
 def test_another_metric_is_no_reason_to_trust_the_float_scores(opened: Session) -> None:

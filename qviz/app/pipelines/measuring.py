@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from qviz.app.document import Document, Findings
@@ -12,7 +12,6 @@ from qviz.app.jobs import Step, Token
 from qviz.data.parts import Part
 from qviz.engine.calibrate import calibrate, weight_statistics
 from qviz.engine.chunks import feeder
-from qviz.engine.evaluate import evaluate
 from qviz.engine.execute import Executor
 from qviz.engine.layer_errors import LayerError, layer_errors
 from qviz.model.finite import not_finite
@@ -25,6 +24,8 @@ from qviz.quant.encoding import Encoding
 from qviz.quant.error import SlotError, measure_error, points_for
 from qviz.quant.scheme import Scheme
 from qviz.quant.statistics import TensorStats
+
+Key = tuple[str, Scheme]  # group, scheme
 
 TELL_S = 0.25  # how often weights measured so far are told of
 OUTPUT_SAMPLES = 64  # on which errors of layer outputs are measured
@@ -44,9 +45,16 @@ class SlotMeasured:
     group: str
     scheme: Scheme
     encoding: Encoding
-    error: SlotError
+    error: SlotError | None  # None while it is not measured
     source: TensorStats  # the statistics it was found from
     wide_scales: bool  # its groups need float32 scales
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class SlotsMeasured:
+    """Several slots at once."""
+
+    slots: tuple[SlotMeasured, ...]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -101,64 +109,78 @@ def calibrate_inputs(
         yield Step(found.samples, found.total, found)
 
 
-def measure_slots(
+def find_encodings(
     model: Model, plan: Plan, findings: Findings, first: frozenset[str], token: Token
 ) -> Iterator[Step]:
-    """Encodings and errors that are not known yet, the groups `first` before the others."""
-    wanted: dict[tuple[str, Scheme], None] = {}
+    """What the plan's slots become, told now and then; of the groups `first` the errors, too."""
+    missing = [
+        key
+        for key in _wanted(model, plan, findings)
+        if key not in (findings.errors if key[0] in first else findings.encodings)
+    ]
+    missing.sort(key=lambda key: key[0] not in first)
+    found: list[SlotMeasured] = []
+    told = time.monotonic()
+    for done, (group, scheme) in enumerate(missing, 1):
+        if token.cancelled():
+            return
+        stats = findings.statistics[group]
+        near = group in first
+        found.append(measure_slot(stats, group, scheme) if near else _encoded(stats, group, scheme))
+        if near or done == len(missing) or time.monotonic() - told > TELL_S:
+            yield Step(0, 0, SlotsMeasured(tuple(found)))
+            found.clear()
+            told = time.monotonic()
+
+
+def measure_errors(
+    model: Model, plan: Plan, findings: Findings, groups: Container[str] | None, token: Token
+) -> Iterator[Step]:
+    """Errors that are not known yet, of some groups or of all."""
+    wanted = _wanted(model, plan, findings)
+    missing = [key for key in wanted if key not in findings.errors]
+    if groups is not None:
+        missing = [key for key in missing if key[0] in groups]
+    for done, key in enumerate(missing, 1):
+        if token.cancelled():
+            return
+        found = measure_slot(findings.statistics[key[0]], *key, findings.encodings.get(key))
+        yield Step(done, len(missing), SlotsMeasured((found,)))
+
+
+def _wanted(model: Model, plan: Plan, findings: Findings) -> list[Key]:
+    """Group and scheme of every slot that is quantized and whose values are known."""
+    wanted: dict[Key, None] = {}
     for name, scheme in schemes(model, plan).items():
         group = model.slots[name].group
         if not scheme.is_float and group in findings.statistics:
             wanted[(group, scheme)] = None
-    missing = [key for key in wanted if key not in findings.errors]
-    missing.sort(key=lambda key: key[0] not in first)
-    for done, (group, scheme) in enumerate(missing, 1):
-        if token.cancelled():
-            return
-        yield Step(done, len(missing), measure_slot(findings.statistics[group], group, scheme))
+    return list(wanted)
 
 
-def measure_slot(stats: TensorStats, group: str, scheme: Scheme) -> SlotMeasured:
-    """One encoding and its error."""
-    encoding = find_encoding(stats, scheme)
-    error = measure_error(points_for(stats, encoding), encoding)
-    return SlotMeasured(group, scheme, encoding, error, stats, has_wide_scales(encoding))
+def measure_slot(
+    stats: TensorStats, group: str, scheme: Scheme, encoding: Encoding | None = None
+) -> SlotMeasured:
+    """One encoding, unless it is known, and its error."""
+    found = _encoded(stats, group, scheme, encoding)
+    encoding = found.encoding
+    return replace(found, error=measure_error(points_for(stats, encoding), encoding))
 
 
-def evaluate_plan(
-    executor: Executor,
-    document: Document,
-    findings: Findings,
-    first: frozenset[str],
-    token: Token,
-    limit: int | None = None,
+def _encoded(
+    stats: TensorStats, group: str, scheme: Scheme, encoding: Encoding | None = None
+) -> SlotMeasured:
+    encoding = find_encoding(stats, scheme) if encoding is None else encoding
+    return SlotMeasured(group, scheme, encoding, None, stats, has_wide_scales(encoding))
+
+
+def measure_layers(
+    executor: Executor, document: Document, findings: Findings, token: Token
 ) -> Iterator[Step]:
-    """Measure what the plan's slots become, then score the plan on the document's part."""
-    model = executor.model
-    known = dict(findings.encodings)
-    for step in measure_slots(model, document.plan, findings, first, token):
-        if isinstance(step.payload, SlotMeasured):
-            known[(step.payload.group, step.payload.scheme)] = step.payload.encoding
-        yield Step(0, 0, step.payload)
-    samples = document.scored
-    if samples is None or document.split is None or not findings.calibration_done:
-        return
-    encodings = resolve(model, document.plan, findings.statistics, known).encodings
-    rows = document.split.indices(document.part)
-    for evaluation in evaluate(
-        executor,
-        feeder(model, samples, findings.macs_per_sample),
-        encodings,
-        rows,
-        document.part,
-        metric=document.metric,
-        own=document.own_metric,
-        output=document.output,
-        limit=limit,
-        cancelled=token.cancelled,
-    ):
-        target = len(rows) if limit is None else min(limit, len(rows))
-        yield Step(evaluation.samples, target, evaluation)
+    """The errors of all slots, then of all outputs, where they are not known."""
+    yield from measure_errors(executor.model, document.plan, findings, None, token)
+    if document.plan.key not in findings.outputs and not token.cancelled():
+        yield from measure_outputs(executor, document, findings, token)
 
 
 def measure_outputs(
