@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -26,12 +27,16 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("QVIZ_CACHE", str(tmp_path / "cache"))
 
 
-def cost(layer: int, scheme: str, kl: float | None, samples: int = 50, **more: object) -> Cost:
+def _with(cost: Cost, values: dict[str, Any]) -> Cost:
+    return replace(cost, **values)
+
+
+def cost(layer: int, scheme: str, kl: float | None, samples: int = 50, **more: Any) -> Cost:
     made = Cost(layer, scheme, guess=0.5, samples=samples, total=200)
     if samples:
         made = replace(made, kl=kl, sqnr_db=30.0, flips=2, loss=0.1, delta=-1.0)
         made = replace(made, low=-2.5, high=0.5)
-    return replace(made, **more)  # type-checked by the dataclass
+    return replace(made, **more)
 
 
 def swept(
@@ -142,7 +147,7 @@ def test_what_is_lost_orders_every_quantity() -> None:
     }
     for quantity, (field, numbers) in values.items():
         layers = tuple(
-            replace(layer, costs=tuple(replace(c, **{field: number}) for c in layer.costs))
+            replace(layer, costs=tuple(_with(c, {field: number}) for c in layer.costs))
             for layer, number in zip(found.layers, numbers, strict=True)
         )
         view = view_of(replace(found, layers=layers), quantity)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,6 +36,12 @@ from qviz.ui.settings import Settings
 from qviz.ui.views_card import ViewsCard
 
 Settle = Callable[[MainWindow], None]
+
+
+def state(pane: SensitivityPane) -> str:
+    """Of what the page shows."""
+    assert pane.view is not None
+    return pane.view.state
 
 
 @pytest.fixture(autouse=True)
@@ -128,14 +135,13 @@ def test_work_that_is_stopped_stays_stopped_until_it_is_asked_for(
     pane = window.workspace.sensitivity
     pane.measure.click()
     settle(window)
-    assert pane.view is not None
-    assert pane.view.state in ("ready", "stopped")
+    assert state(pane) in ("ready", "stopped")
     window.workspace.views.show_view("channels")
     window.workspace.views.show_view("sensitivity")
     assert session.jobs() == ()
     pane.measure.click()
     settle(window)
-    assert pane.view.state == "done"
+    assert state(pane) == "done"
 
 
 def test_a_row_becomes_the_layer_of_the_table_and_back(
@@ -143,16 +149,17 @@ def test_a_row_becomes_the_layer_of_the_table_and_back(
 ) -> None:
     table, chart = window.workspace.table, pane.chart
     assert pane.view is not None
-    last = len(pane.view.rows) - 1
+    layers = [row.name for row in pane.view.rows]
+    last = len(layers) - 1
     QTest.mouseClick(chart.viewport(), Qt.MouseButton.LeftButton, pos=row_middle(chart, last))
     row = table.current_row()
     assert row is not None
-    assert row.name == pane.view.rows[last].name
+    assert row.name == layers[last]
     qtbot.waitUntil(lambda: chart.current == row.name)
     QTest.keyClick(chart, Qt.Key.Key_Up)
-    qtbot.waitUntil(lambda: chart.current == pane.view.rows[last - 1].name)
-    table.go_to(pane.view.rows[last].name)
-    qtbot.waitUntil(lambda: chart.current == pane.view.rows[last].name)
+    qtbot.waitUntil(lambda: chart.current == layers[last - 1])
+    table.go_to(layers[last])
+    qtbot.waitUntil(lambda: chart.current == layers[last])
     QTest.keyClick(chart, Qt.Key.Key_Return)
     assert window.workspace.views.shown() == "distribution"
 
@@ -363,7 +370,7 @@ def test_many_layers_scroll_and_only_those_in_sight_are_painted(
     painted: list[str] = []
     paint = chart.painter.paint_row
 
-    def noted(*given: object) -> None:
+    def noted(*given: Any) -> None:
         painted.append(given[2].name)
         paint(*given)
 
