@@ -12,7 +12,7 @@ IMAGES = Path(__file__).parent / "images"
 
 
 def main() -> None:
-    """Render the window with a mixed plan on the demo: light, dark, and the Channels view."""
+    """Render the window with a mixed plan on the demo: light, dark, Channels, Sensitivity."""
     IMAGES.mkdir(exist_ok=True)
     model, samples = demo_model(), demo_samples()
     session = Session()
@@ -25,6 +25,7 @@ def main() -> None:
         ("window-light.png", "light", "distribution"),
         ("window-dark.png", "dark", "distribution"),
         ("channels-dark.png", "dark", "channels"),
+        ("sensitivity-light.png", "light", "sensitivity"),
     ):
         screenshot(
             IMAGES / name, model, samples, theme=theme, view=view, select="block1.dw", plan=plan
