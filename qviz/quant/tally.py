@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -18,25 +17,25 @@ from qviz.quant.bins import (
     exponent_for,
     finite_values,
 )
+from qviz.quant.blocks import CACHE_VALUES, Block, blocks
 
-CACHE_VALUES = 1 << 17  # values at a time, so that all passes but the first find them in cache
-_MOST_CHANNELS = (1 << 15) // (2 * CHANNEL_HALF)  # at a time: int16 can number their bins
 _FOLD = (HALF // CHANNEL_HALF).bit_length() - 1
 # Neighbours, often equal zeros, go to different tables: a processor waits for its last addition.
 _WAYS = 2
 _TABLE = (torch.arange(CACHE_VALUES) % _WAYS * (2 * HALF)).short()
-_FIRST_BIN = (torch.arange(_MOST_CHANNELS) * (2 * CHANNEL_HALF)).short().unsqueeze(1)
 
 
 class Room:
     """Memory for what is computed of a block: new memory for every tensor would cost as much."""
 
     def __init__(self) -> None:
-        """3 MB, for tensors of any size."""
+        """6.5 MB, for tensors of any size."""
         self.ratio = torch.empty(CACHE_VALUES)
         self.short, self.coarse = torch.empty(2, CACHE_VALUES, dtype=torch.int16)
+        self.cell = torch.empty(CACHE_VALUES, dtype=torch.int32)
         self.index = torch.empty(CACHE_VALUES, dtype=torch.int64)
-        self.wide = torch.empty(CACHE_VALUES, dtype=torch.float64)
+        self.ones = torch.ones(CACHE_VALUES, dtype=torch.int64)
+        self.values = torch.empty(CACHE_VALUES, dtype=torch.float64)
         # Of a value and the count 1.
         self.pairs = torch.full((CACHE_VALUES,), 1j, dtype=torch.complex128)
 
@@ -54,72 +53,77 @@ class Tally:
         self.exponent = FINEST
         # Sums are the real parts, counts the imaginary ones: one addition for both.
         self._fine = torch.zeros(_WAYS, 2 * HALF, dtype=torch.complex128)
-        self.channel_bins: Tensor | None = None
-        if counted and channels <= CHANNEL_HISTOGRAM_LIMIT:
-            self.channel_bins = torch.zeros(channels, 2 * CHANNEL_HALF, dtype=torch.int64)
+        # [channels, 2·CHANNEL_HALF] for planes. Rows go from channel to channel at every value, so
+        # for them equal bins of all channels lie together: most values are in a few bins.
+        self._counted = counted and channels <= CHANNEL_HISTOGRAM_LIMIT
+        self._cells = torch.empty(0, dtype=torch.int64)
+        self._planes = True
 
     def histogram(self) -> tuple[Tensor, Tensor]:
         """(how many values every bin holds, zeros included, int64; their sums, float64)."""
         fine = self._fine.sum(0)
         return fine.imag.long(), fine.real.clone()
 
+    @property
+    def channel_bins(self) -> Tensor | None:
+        """How many values every bin of a channel holds [channels, 2·CHANNEL_HALF], int64."""
+        return self._cells_as(planes=True) if self._counted else None
+
     def add(self, x: Tensor, room: Room) -> None:
         """All values of x [channels, samples, positions], whatever its layout."""
-        for first, block in _blocks(x):
-            self._add(slice(first, first + len(block)), block, room)
+        for block in blocks(x):
+            self._add(block, room)
 
-    def _add(self, here: slice, block: Tensor, room: Room) -> None:
-        low, high = block.amin(1), block.amax(1)
+    def _add(self, block: Block, room: Room) -> None:
+        values, here = block.values, block.channels
+        low, high = block.reduced(values, torch.amin), block.reduced(values, torch.amax)
         lowest, highest = float(low.min()), float(high.max())
         if not math.isfinite(lowest - highest):
-            self.finite, block = False, finite_values(block)
-            low, high = block.amin(1), block.amax(1)
+            self.finite, values = False, finite_values(values)
+            low, high = block.reduced(values, torch.amin), block.reduced(values, torch.amax)
             lowest, highest = float(low.min()), float(high.max())
         torch.minimum(self.minimum[here], low, out=self.minimum[here])
         torch.maximum(self.maximum[here], high, out=self.maximum[here])
-        zeros = np.equal(block.numpy(), 0.0)  # torch counts zeros 30 times slower than numpy
+        zeros = np.equal(values.numpy(), 0.0)  # torch counts zeros 30 times slower than numpy
         self.zeros += int(np.count_nonzero(zeros))
         self._widen(exponent_for(max(-lowest, highest)))
-        size = block.numel()
-        ratio, short = room.ratio[:size].view_as(block), room.short[:size].view_as(block)
-        index, wide = room.index[:size], room.wide[:size].view_as(block)
-        torch.mul(block, 2.0**-self.exponent, out=ratio)
+        size = values.numel()
+        index, wide = room.index[:size], room.values[:size].view_as(values)
+        ratio, short = room.ratio[:size].view_as(values), room.short[:size].view_as(values)
+        torch.mul(values, 2.0**-self.exponent, out=ratio)
         short.copy_(ratio.floor_()).add_(HALF)  # none leaves the bins
-        if self.channel_bins is not None:
-            bins, coarse = self.channel_bins[here], room.coarse[:size].view_as(block)
-            torch.bitwise_right_shift(short, _FOLD, out=coarse).add_(_FIRST_BIN[: len(block)])
-            bins += torch.bincount(coarse.flatten(), minlength=bins.numel()).view_as(bins)
-        pairs = room.pairs[:size]
-        values = pairs.real.view_as(block).copy_(block)
+        if self._counted:
+            cells = self._cells_as(block.planes)
+            coarse, cell = room.coarse[:size].view_as(values), room.cell[:size].view_as(values)
+            torch.bitwise_right_shift(short, _FOLD, out=coarse)
+            first, apart = cells.stride() if block.planes else cells.stride()[::-1]
+            torch.add(block.numbers * first, coarse, alpha=apart, out=cell)
+            cells.view(-1).scatter_add_(0, index.copy_(cell.view(-1)), room.ones[:size])
         index.copy_(short.view(-1).add_(_TABLE[:size]))
+        pairs = room.pairs[:size]
+        pairs.real.copy_(values.view(-1))
         self._fine.view(-1).scatter_add_(0, index, pairs)
-        self.totals[here] += values.sum(1)
-        self.squares[here] += torch.square(values, out=wide).sum(1)
+        self.totals[here] += block.reduced(wide.copy_(values), torch.sum)
+        self.squares[here] += block.reduced(wide.square_(), torch.sum)
+
+    def _cells_as(self, planes: bool) -> Tensor:
+        """The bins of the channels, as they lie best for such blocks."""
+        if not self._cells.numel():
+            shape = (len(self.minimum), 2 * CHANNEL_HALF)
+            self._cells = torch.zeros(shape if planes else shape[::-1], dtype=torch.int64)
+            self._planes = planes
+        if planes != self._planes:
+            self._cells, self._planes = self._cells.t().contiguous(), planes
+        return self._cells
 
     def _widen(self, exponent: int) -> None:
         """Bins at least 2**exponent wide."""
-        doublings = exponent - self.exponent
+        doublings, finest = exponent - self.exponent, self.exponent == FINEST
         if doublings <= 0:
             return
         self.exponent = exponent
+        if finest and not bool(self._fine.any()):
+            return  # there is nothing yet
         self._fine = coarsened(self._fine, doublings)
-        if self.channel_bins is not None:
-            self.channel_bins = coarsened(self.channel_bins, doublings)
-
-
-def _blocks(x: Tensor) -> Iterator[tuple[int, Tensor]]:
-    """(first channel, [channels, n] float32, contiguous) of x [channels, samples, positions].
-
-    Whole planes where the values of a channel lie together.
-    """
-    channels, samples, positions = x.shape
-    height = math.ceil(channels / math.ceil(channels / _MOST_CHANNELS))
-    if x.stride(2) == 1:
-        height = max(1, min(height, CACHE_VALUES // positions))
-    width = min(positions, CACHE_VALUES // height)
-    depth = max(1, CACHE_VALUES // (height * width))
-    for first in range(0, channels, height):
-        for sample in range(0, samples, depth):
-            part = x[first : first + height, sample : sample + depth]
-            for piece in part.split(width, dim=2):
-                yield first, piece.float().reshape(len(piece), -1).contiguous()
+        if self._counted:
+            self._cells = coarsened(self._cells_as(planes=True), doublings)

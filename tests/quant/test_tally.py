@@ -8,6 +8,7 @@ from torch import Tensor
 
 from qviz.quant.measure import measure
 from qviz.quant.statistics import TensorStats
+from qviz.quant.tally import Room, Tally
 
 
 def same(a: TensorStats, b: TensorStats) -> None:
@@ -46,3 +47,16 @@ def test_bins_widen_from_block_to_block() -> None:
     wanted: Tensor = torch.bincount(fine, minlength=len(found.bins))
     wanted[len(found.bins) // 2] -= found.zeros
     assert torch.equal(found.bins, wanted)
+
+
+def test_one_tally_takes_rows_after_planes_and_planes_after_rows() -> None:
+    planes = torch.randn(2, 70, 9, 9, generator=torch.Generator().manual_seed(2))
+    rows = 5 * planes.contiguous(memory_format=torch.channels_last)
+    wanted = measure(torch.cat([planes, rows]), 1).channel_bins
+    for parts in ((planes, rows), (rows, planes)):
+        tally, room = Tally(70, counted=True), Room()
+        for part in parts:
+            tally.add(part.flatten(2).transpose(0, 1), room)
+        assert tally.channel_bins is not None
+        assert wanted is not None
+        assert torch.equal(tally.channel_bins, wanted)
