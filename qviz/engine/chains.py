@@ -33,6 +33,11 @@ class Chain:
     clips: tuple[Clip | None, ...]  # of the steps after the layer
 
     @property
+    def after(self) -> tuple[tuple[Step, Clip | None], ...]:
+        """The steps after the layer, and what each limits to."""
+        return tuple(zip(self.steps[1:], self.clips, strict=True))
+
+    @property
     def others(self) -> tuple[str, ...]:
         """The values that are added, in order."""
         pairs = zip(self.steps, self.steps[1:], self.clips, strict=False)

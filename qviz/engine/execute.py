@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
+from weakref import WeakKeyDictionary
 
 from torch import Tensor
 
@@ -49,6 +50,7 @@ class Executor:
         self.pools: dict[Hashable, Pool] = {}  # what float gave for whole parts
         self.steps_run = 0  # how many operators really ran, over all calls
         self._integers = integers
+        self._in_numbers: WeakKeyDictionary[Program, Program] = WeakKeyDictionary()
         native = onednn_works() if native is None else native
         self._compiler = Compiler(model, self.runtime, memo, native=native)
 
@@ -81,9 +83,17 @@ class Executor:
         try:
             found = self._run(chunk, program, outputs, cancelled, keep)
         except NotANumberError:
-            program = self._compiler.compile(encodings, integers=False)
+            program = self._on_numbers(program, encodings)
             found = self._run(chunk, program, outputs, cancelled, keep)
         return {ref[0]: value for ref, value in found.items()}
+
+    def _on_numbers(self, program: Program, encodings: Encodings) -> Program:
+        """The same without integers, compiled once: samples with NaN seldom come alone."""
+        found = self._in_numbers.get(program)
+        if found is None:
+            found = self._compiler.compile(encodings, integers=False)
+            self._in_numbers[program] = found
+        return found
 
     def _run(
         self,
@@ -137,9 +147,10 @@ class Executor:
         work: dict[Ref, float],
         kept: frozenset[Ref],
     ) -> None:
-        outputs = task.run([self._value(ref, values) for ref in task.reads])
+        given = [self._value(ref, values) for ref in task.reads]
+        outputs = task.run(given)
         self.steps_run += len(task.steps)
-        cost = task.cost_ns(outputs) + sum(work.get(ref, 0.0) for ref in task.reads)
+        cost = task.cost_ns(given, outputs) + sum(work.get(ref, 0.0) for ref in task.reads)
         for ref, value in zip(task.writes, outputs, strict=False):
             if not ref[0]:
                 continue

@@ -32,9 +32,10 @@ from qviz.quant.encoding import Encoding
 
 Encodings = Mapping[str, Encoding]  # slot name -> encoding
 KERNELS = 4  # of each layer, kept for plans that come back
+_RECURRENT = ("LSTM", "GRU", "RNN")
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, eq=False, slots=True, weakref_slot=True)
 class Program:
     """Tasks in the order of the graph, and who writes and who keeps what."""
 
@@ -143,7 +144,7 @@ class _Draft:
             given = None if others or chain.clips[1:] else self._wanted(end)
             reads = (self._codes(layer.inputs[0], layer_kernel.taken), *others)
             write = as_is(end) if given is None else (end, given.key)
-            run = on_codes(layer_kernel, chain.clips, given)
+            run = on_codes(layer_kernel, chain, given)
             self._add(chain.steps, reads, (write,), run, integer=True)
         self.kept.update(reads)
 
@@ -176,8 +177,7 @@ class _Draft:
     def _on_numbers(self, step: Step, chain: Chain | None = None) -> Run:
         compiler = self.compiler
         operands = compiler.operands(step, self.encodings)
-        clips = () if chain is None else chain.clips
-        return on_numbers(operands, compiler.runtime, compiler.memo, step, clips)
+        return on_numbers(operands, compiler.runtime, compiler.memo, step, chain)
 
     def _add(
         self,
@@ -199,20 +199,35 @@ class _Draft:
             digest.update(self.keys.get(ref, ref[0]).encode() + b"|")
         for _, form in writes:
             digest.update(form + b"|")
-        self.tasks.append(Task(steps, reads, writes, run, self._value_ns(steps, integer)))
+        self.tasks.append(Task(steps, reads, writes, run, *self._costs(steps, integer)))
         for position, ref in enumerate(writes):
             if ref[0]:  # a name that stands for nothing is read elsewhere, too
                 self.keys[ref] = f"{digest.hexdigest()}:{position}"
 
-    def _value_ns(self, steps: tuple[Step, ...], integer: bool) -> float:
+    def _costs(self, steps: tuple[Step, ...], integer: bool) -> tuple[float, float]:
+        """About what a value of the output and one of the first input cost, in ns."""
         if not steps:
-            return CODE_NS
+            return CODE_NS, 0.0
         if steps[-1].index not in self.compiler.chains:
-            return VALUE_NS
+            return VALUE_NS, self._recurrent_terms(steps[0]) * FLOAT_NS
         weight = self.compiler.model.constants.get(steps[0].inputs[1])
         channels = 1 if weight is None else max(weight.shape[-1 if weight.ndim == 2 else 0], 1)
         terms = 1 if weight is None else weight.numel() / channels
-        return terms * (INTEGER_NS if integer else FLOAT_NS)
+        return terms * (INTEGER_NS if integer else FLOAT_NS), 0.0
+
+    def _recurrent_terms(self, step: Step) -> float:
+        """Products for each value of a recurrent layer's input; 0 for other steps.
+
+        Each position of a sequence [seq, batch, in] meets all weights: of W [directions, gates, in]
+        and of R [directions, gates, hidden].
+        """
+        if step.domain or step.op not in _RECURRENT:
+            return 0.0
+        constants = self.compiler.model.constants
+        held = [constants[name] for name in step.inputs[1:3] if name in constants]
+        if len(held) < 2:
+            return 0.0
+        return sum(weight.numel() for weight in held) / max(held[0].shape[-1], 1)
 
 
 def as_is(name: str) -> Ref:

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from qviz.engine.chains import Clip
+from qviz.engine.chains import Chain, Clip
 from qviz.engine.kernels import Bytes, Kernel
 from qviz.engine.memo import Memo
 from qviz.model.model import Step, Value
 from qviz.model.runtime import Runtime
 from qviz.model.slots import Slot
+from qviz.model.step_runner import naming
 from qviz.quant.encoding import Encoding
 
 Ref = tuple[str, bytes]  # a value's name, and the key of the codes it is held as; b"" as it is
@@ -36,11 +37,15 @@ class Task:
     writes: tuple[Ref, ...]
     run: Run
     value_ns: float  # about what one value of the output costs
+    input_ns: float = 0.0  # and one of the first input: a recurrent layer may give its end alone
 
-    def cost_ns(self, outputs: Sequence[Value]) -> float:
-        """About what making these outputs costs; the same on every run."""
-        values = sum(value.numel() for value in outputs if isinstance(value, Tensor))
-        return CALL_NS + values * self.value_ns
+    def cost_ns(self, given: Sequence[Value], outputs: Sequence[Value]) -> float:
+        """About what making the outputs of what was given costs; the same on every run."""
+        return CALL_NS + _count(outputs) * self.value_ns + _count(given[:1]) * self.input_ns
+
+
+def _count(values: Sequence[Value]) -> int:
+    return sum(value.numel() for value in values if isinstance(value, Tensor))
 
 
 def making_codes(form: Bytes) -> Run:
@@ -52,13 +57,15 @@ def making_codes(form: Bytes) -> Run:
     return run
 
 
-def on_codes(layer: Kernel, clips: Sequence[Clip | None], given: Bytes | None) -> Run:
-    """Run a kernel on codes; the values after them are what is added, in order."""
-    first = clips[0] if clips else None
-    rest = clips if first is None else clips[1:]
+def on_codes(layer: Kernel, chain: Chain, given: Bytes | None) -> Run:
+    """Run a chain's layer as a kernel on codes; the values after them are added, in order."""
+    step, after = chain.steps[0], chain.after
+    first = after[0][1] if after else None
+    rest = after if first is None else after[1:]
 
     def run(values: Sequence[Value]) -> tuple[Value, ...]:
-        out = layer.run(_tensor(values[0]), first, given)
+        with naming(step):
+            out = layer.run(_tensor(values[0]), first, given)
         return (_in_place(out, rest, values[1:]),)
 
     return run
@@ -69,10 +76,11 @@ def on_numbers(
     runtime: Runtime,
     memo: Memo,
     step: Step,
-    clips: Sequence[Clip | None] = (),
+    chain: Chain | None = None,
 ) -> Run:
     """Run a step on quantized numbers; the values after its own are what is added, in order."""
     count = len(step.inputs) + len(step.captures)
+    after = () if chain is None else chain.after
 
     def quantized(position: int, value: Value) -> Value:
         if position not in operands or not isinstance(value, Tensor):
@@ -90,26 +98,32 @@ def on_numbers(
     def run(values: Sequence[Value]) -> tuple[Value, ...]:
         given = [quantized(position, value) for position, value in enumerate(values[:count])]
         outputs = runtime.run_step(step, given)
-        if not clips or not isinstance(outputs[0], Tensor):
+        if not after or not isinstance(outputs[0], Tensor):
             return outputs
-        return (_in_place(outputs[0], clips, values[count:]),)
+        return (_in_place(outputs[0], after, values[count:]),)
 
     return run
 
 
-def _in_place(out: Tensor, clips: Sequence[Clip | None], others: Sequence[Value]) -> Tensor:
+def _in_place(
+    out: Tensor, after: Sequence[tuple[Step, Clip | None]], others: Sequence[Value]
+) -> Tensor:
     """Limit (a Clip) or add to (None: the next of the others) an output that nobody else has."""
     waiting = iter(others)
-    for clip in clips:
-        if clip is not None:
-            # Of integers there is no chain with a Clip.
-            floats = out.is_floating_point()
-            out = out.clamp_(clip.low, clip.high) if floats else torch.relu_(out)
-            continue
-        other = _tensor(next(waiting))
-        same = _fits_into(other.shape, out.shape)
-        out = out.add_(other) if same and other.dtype == out.dtype else out + other
+    for step, clip in after:
+        with naming(step):
+            out = _added(out, _tensor(next(waiting))) if clip is None else _limited(out, clip)
     return out
+
+
+def _limited(out: Tensor, clip: Clip) -> Tensor:
+    # Of integers there is no chain with a Clip.
+    return out.clamp_(clip.low, clip.high) if out.is_floating_point() else torch.relu_(out)
+
+
+def _added(out: Tensor, other: Tensor) -> Tensor:
+    same = _fits_into(other.shape, out.shape) and other.dtype == out.dtype
+    return out.add_(other) if same else out + other
 
 
 def _tensor(value: Value) -> Tensor:

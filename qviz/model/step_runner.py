@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import onnx_ir as ir
@@ -19,6 +20,21 @@ from qviz.model.tensors import size_bytes
 _BUILT_IN_BYTES = 64 << 20
 # More values in one result are taken for a mistake in the model: 2 GiB of float32.
 LARGEST_RESULT = 1 << 29
+
+
+@contextmanager
+def naming(step: Step) -> Iterator[None]:
+    """Whatever fails within is said of the step; raises QvizError."""
+    try:
+        yield
+    except QvizError:
+        raise
+    except Exception as error:
+        raise QvizError(
+            f"{step.name} ({step.op})",
+            f"it cannot run: {first_line(error)[:300].rstrip('.')}",
+            "Check that the samples have the shapes and types the model's inputs declare",
+        ) from error
 
 
 class StepRunner:
@@ -40,25 +56,25 @@ class StepRunner:
         self, step: Step, inputs: Sequence[Value], captures: Mapping[str, Value]
     ) -> tuple[Value, ...]:
         """The outputs of a step; raises QvizError naming the step when its inputs do not fit."""
-        found = find_operator(step.domain, step.op, step.version)
         _check_size(step, inputs)
-        try:
-            if found is not None and _accepts(found, inputs):
-                try:
-                    return _as_outputs(found.function(step, *_trimmed(inputs)), step)
-                except (UnsupportedError, NotImplementedError):
-                    pass
-            return self._run_session(step, inputs, captures)
-        except QvizError:
-            raise
-        except Exception as error:
-            if step.op == "Gather":
-                _check_look_up(step, inputs)
-            raise QvizError(
-                f"{step.name} ({step.op})",
-                f"it cannot run: {first_line(error)[:300].rstrip('.')}",
-                "Check that the samples have the shapes and types the model's inputs declare",
-            ) from error
+        with naming(step):
+            try:
+                return self._run(step, inputs, captures)
+            except Exception:
+                if step.op == "Gather":
+                    _check_look_up(step, inputs)
+                raise
+
+    def _run(
+        self, step: Step, inputs: Sequence[Value], captures: Mapping[str, Value]
+    ) -> tuple[Value, ...]:
+        found = find_operator(step.domain, step.op, step.version)
+        if found is not None and _accepts(found, inputs):
+            try:
+                return _as_outputs(found.function(step, *_trimmed(inputs)), step)
+            except (UnsupportedError, NotImplementedError):
+                pass
+        return self._run_session(step, inputs, captures)
 
     def _run_session(
         self, step: Step, inputs: Sequence[Value], captures: Mapping[str, Value]

@@ -19,7 +19,9 @@ from qviz.engine.chunks import Chunk, feeder
 from qviz.engine.execute import Executor
 from qviz.engine.kernels import Bytes, find_kernel, onednn_works
 from qviz.engine.memo import Memo
-from qviz.engine.program import Compiler, slots_by_operand
+from qviz.engine.program import Compiler, Encodings, Program, slots_by_operand
+from qviz.engine.tasks import CALL_NS, FLOAT_NS, VALUE_NS
+from qviz.errors import QvizError
 from qviz.model.model import Model, Value
 from qviz.model.node_session import open_session
 from qviz.model.read_onnx import read_onnx
@@ -421,3 +423,64 @@ def test_outputs_without_a_name_pull_nothing(write_model: Write) -> None:
     assert ("", b"") not in whole.writer
     assert whole.keys["y", b""] == without.keys["y", b""]
     assert whole.keys["q", b""] != without.keys["q", b""]
+
+
+@pytest.mark.parametrize("native", [False, pytest.param(True, marks=needs_native)])
+@pytest.mark.parametrize(
+    ("x", "z", "subject"),
+    [((2, 5, 6, 6), (2, 4, 4, 4), "layer (Conv)"), ((2, 3, 6, 6), (2, 4, 3, 3), "sum (Add)")],
+)
+def test_what_fails_on_codes_is_said_of_the_step(
+    write_model: Write, native: bool, x: tuple[int, ...], z: tuple[int, ...], subject: str
+) -> None:
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"], name="layer"),
+        helper.make_node("Add", ["c", "z"], ["y"], name="sum"),
+    ]
+    fed = {"x": ["N", "C", "H", "W"], "z": ["N", "K", "P", "Q"]}
+    model = read_onnx(write_model("e.onnx", nodes, {"w": weight(4, 3, 3, 3)}, fed, {"y": []}))
+    right = {"x": torch.randn(2, 3, 6, 6), "z": torch.randn(2, 4, 4, 4)}
+    encodings = encodings_of(model, right)
+    with pytest.raises(QvizError) as caught:
+        run(
+            Executor(model, Memo(0), native=native),
+            {"x": torch.randn(x), "z": torch.randn(z)},
+            encodings,
+        )
+    assert caught.value.subject == subject
+
+
+def test_samples_that_are_no_numbers_compile_once(
+    write_model: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = residual(write_model)
+    x = torch.randn(3, 4, 6, 6, generator=torch.Generator().manual_seed(4))
+    encodings = encodings_of(model, {"x": x})
+    x[1, 2, 3, 3] = torch.nan
+    executor, compiled, compile_ = Executor(model, Memo(0)), list[bool](), Compiler.compile
+
+    def counted(self: Compiler, encodings: Encodings, *, integers: bool = True) -> Program:
+        compiled.append(integers)
+        return compile_(self, encodings, integers=integers)
+
+    monkeypatch.setattr(Compiler, "compile", counted)
+    program = executor.program(encodings)
+    for name in "abc":
+        with torch.inference_mode():
+            executor.run(Chunk(name, np.arange(3), {"x": x}, 0), encodings, program)
+    assert compiled == [True, False]
+
+
+def test_a_recurrent_layer_costs_its_products(write_model: Write) -> None:
+    """Each of 3·2 positions meets 2·(16·6 + 16·4) weights, whether all are given or the end."""
+    nodes = [
+        helper.make_node(
+            "LSTM", ["x", "w", "r"], ["", "h", ""], hidden_size=4, direction="bidirectional"
+        )
+    ]
+    held = {"w": weight(2, 16, 6), "r": weight(2, 16, 4)}
+    model = read_onnx(write_model("l.onnx", nodes, held, {"x": [3, 2, 6]}, {"h": []}))
+    (task,) = Compiler(model, Runtime(model), Memo(0), native=False).compile({}).tasks
+    cost = task.cost_ns([torch.zeros(3, 2, 6)], [None, torch.zeros(2, 2, 4), None])
+    products = 3 * 2 * 2 * (16 * 6 + 16 * 4)
+    assert cost == pytest.approx(CALL_NS + products * FLOAT_NS + 16 * VALUE_NS)

@@ -18,8 +18,9 @@ from qviz.engine.estimates import tango
 from qviz.engine.evaluate import evaluate
 from qviz.engine.execute import Executor, WorkCancelledError
 from qviz.engine.memo import Memo
+from qviz.engine.metrics import Metric, Task
 from qviz.engine.program import Encodings
-from qviz.engine.sensitivity.effect import Effect
+from qviz.engine.sensitivity.effect import Effect, Rows, effect_of
 from qviz.engine.sensitivity.sweep import Sweep
 from qviz.model.model import Model
 from qviz.plan.resolve import resolve
@@ -253,3 +254,20 @@ def test_without_labels_and_classes_a_change_from_infinity_is_no_number(demo: Ca
     (effect,) = finished(sweep)
     assert effect.delta is effect.low is effect.high is None
     assert effect.sqnr_db > 0.0
+
+
+def test_effects_are_summed_up_once_however_often_they_are_asked_for(
+    demo: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summed: list[int] = []
+
+    def counting(rows: Rows, base: Rows, task: Task, metric: Metric, total: int) -> Effect:
+        summed.append(len(rows.kl))
+        return effect_of(rows, base, task, metric, total)
+
+    monkeypatch.setattr("qviz.engine.sensitivity.sweep.effect_of", counting)
+    sweep, some = demo.sweep({}, demo.candidates[:3]), range(3)
+    for _ in sweep.run():
+        for number in some:
+            sweep.effect(number)
+    assert len(summed) == 3 * len(demo.feed.cut(demo.rows))

@@ -64,6 +64,7 @@ class Sweep:
         self.metric: Metric | None = None
         self.base_rows: Rows | None = None
         self.rows: list[Rows | None] = [None] * len(candidates)
+        self._effects: dict[int, tuple[Rows, Effect]] = {}  # all are asked for at each batch
 
     @property
     def steps_run(self) -> int:
@@ -87,7 +88,14 @@ class Sweep:
 
     def effect(self, candidate: int) -> Effect | None:
         """What a candidate changes, as far as it is known."""
-        return self._effect(self.rows[candidate])
+        rows = self.rows[candidate]
+        known = self._effects.get(candidate)
+        if known is not None and known[0] is rows:
+            return known[1]
+        found = self._effect(rows)
+        if found is not None and rows is not None:
+            self._effects[candidate] = rows, found
+        return found
 
     @property
     def base_effect(self) -> Effect | None:
@@ -109,6 +117,7 @@ class Sweep:
             WorkCancelledError: `cancelled()` turned true between two operators.
         """
         batches = self._feeder.cut(self._taken)
+        self._effects.clear()
         if not batches:
             return
         self._read(batches[0], cancelled)
