@@ -8,6 +8,7 @@ print(session.evaluate().value)
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
     from qviz.app.session import Session
 
 __all__ = ["QvizError", "open", "open_demo"]
+
+# Read when torch loads its OpenMP runtime: threads that wait sleep instead of spinning, which on
+# a busy machine of few cores is the difference between a second and ten.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Read when torch first allocates: huge pages, where Linux gives them. Activations are made anew
+# for every operator, and their page faults cost a quarter of a float pass of MobileNetV2.
+os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
 def open(
