@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from qviz.app.channel_errors import sample_of
 from qviz.app.details import SlotDetails
 from qviz.app.extents import grid_ends
-from qviz.app.views import ChannelsView, Floats
+from qviz.app.slot_views import ChannelsView
+from qviz.app.views import Floats
 from qviz.model.model import Model
 from qviz.model.slots import Slot
 from qviz.quant.encoding import Encoding, Scaled

@@ -9,7 +9,7 @@ from dataclasses import replace
 from qviz.app.details import SlotDetails, details_of
 from qviz.app.document import Findings
 from qviz.app.form import RANGES
-from qviz.app.views import DistributionView, RangeLine, WidthBar
+from qviz.app.slot_views import DistributionView, RangeLine, WidthBar
 from qviz.quant.curves import FIXED, WidthPoint, can_curve, clip_curve, width_points
 from qviz.quant.scheme import Scheme
 

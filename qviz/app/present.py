@@ -10,7 +10,8 @@ from qviz.app.details import details_of
 from qviz.app.distribution import distribution_view, empty_view
 from qviz.app.document import PARTS, Document, Findings
 from qviz.app.metric_choices import title
-from qviz.app.views import DistributionView, DocumentView, Role
+from qviz.app.slot_views import DistributionView
+from qviz.app.views import DocumentView, Role
 from qviz.model.model import Model
 from qviz.plan.cost import parameter_count
 from qviz.plan.resolve import schemes

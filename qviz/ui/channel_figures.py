@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from qviz.app.views import ChannelsView, Floats
+from qviz.app.slot_views import ChannelsView
+from qviz.app.views import Floats
 from qviz.ui import number_format as text
 
 ROUNDING_NOISE = 1.0 / math.sqrt(12.0)  # RMSE over step of an error uniform over one step

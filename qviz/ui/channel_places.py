@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from qviz.app.views import ChannelsView
+from qviz.app.slot_views import ChannelsView
 from qviz.ui import channel_figures as figures
 from qviz.ui.channel_figures import METRICS, ROUNDING_NOISE
 

@@ -8,7 +8,7 @@ from PySide6.QtCore import QEvent, Qt, QTimer, Signal
 from PySide6.QtGui import QFocusEvent, QGuiApplication, QKeyEvent
 from PySide6.QtWidgets import QHBoxLayout, QStackedLayout, QVBoxLayout, QWidget
 
-from qviz.app.views import ChannelsView
+from qviz.app.slot_views import ChannelsView
 from qviz.ui.channel_bars import Bars
 from qviz.ui.channel_canvas import ChannelCanvas
 from qviz.ui.channel_figures import METRICS, ROUNDING_NOISE

@@ -10,7 +10,8 @@ from PySide6.QtGui import QFontMetrics, QResizeEvent, QStandardItemModel
 from PySide6.QtWidgets import QComboBox, QStackedLayout, QVBoxLayout, QWidget
 
 from qviz.app.session import Session
-from qviz.app.views import Cell, ChannelsView, LayerRow, Role
+from qviz.app.slot_views import ChannelsView
+from qviz.app.views import Cell, LayerRow, Role
 from qviz.errors import QvizError
 from qviz.ui import channel_figures as figures
 from qviz.ui.channel_figures import METRICS, SORTS

@@ -18,13 +18,14 @@ from PySide6.QtWidgets import (
 from qviz.app.class_table import Answers, class_rows
 from qviz.app.views import Strip
 from qviz.ui import number_format as text
-from qviz.ui.class_model import HEADS, ClassColumn, ClassModel
+from qviz.ui.class_model import HEADS, OF_POSITIONS, ClassColumn, ClassModel
 from qviz.ui.fonts import ui_font
 from qviz.ui.layer_header import LayerHeader
 from qviz.ui.palette import Palette
 from qviz.ui.parts import Card, ElidedLabel
 
 SIZE = QSize(940, 560)
+WIDE = QSize(1224, 560)  # of positions, which have an IoU too
 ROW_HEIGHT = 28
 WIDTHS: dict[ClassColumn, int] = {
     ClassColumn.SAMPLES: 64,
@@ -36,6 +37,10 @@ WIDTHS: dict[ClassColumn, int] = {
     ClassColumn.PRECISION: 76,
     ClassColumn.PRECISION_INTERVAL: 94,
     ClassColumn.PRECISION_CHANGE: 70,
+    ClassColumn.FLOAT_IOU: 74,
+    ClassColumn.IOU: 76,
+    ClassColumn.IOU_INTERVAL: 94,
+    ClassColumn.IOU_CHANGE: 70,
 }
 
 
@@ -46,7 +51,6 @@ class ClassDialog(QDialog):
         """Empty until `show_strip`."""
         super().__init__(parent)
         self._answers: Answers | None = None
-        self.setWindowTitle("Recall and Precision by Class")
         self.setFont(ui_font(13))
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.classes = ClassModel(self)
@@ -57,8 +61,8 @@ class ClassDialog(QDialog):
         self.filter_line.setClearButtonEnabled(True)
         self.filter_line.setFixedWidth(200)
         self.filter_line.textChanged.connect(self.classes.filter)
-        self._set_up_table()
         self._assemble()
+        self._set_up_table()
         self.set_palette(palette)
         self.resize(SIZE)
 
@@ -83,12 +87,13 @@ class ClassDialog(QDialog):
         for column, width in WIDTHS.items():
             self.header.resizeSection(column, width)
         self.header.setSectionResizeMode(ClassColumn.CLASS, QHeaderView.ResizeMode.Stretch)
-        self.header.keep = (ClassColumn.CLASS,)
         self.header.sortIndicatorChanged.connect(self.classes.sort)
         self.header.setSortIndicator(ClassColumn.RECALL_CHANGE, Qt.SortOrder.AscendingOrder)
+        self._show_iou(False)
 
     def _assemble(self) -> None:
-        card = Card("Recall and precision by class")
+        card = Card("")
+        self.title = card.title
         card.header.addSpacing(8)
         card.header.addWidget(self.summary, 1)
         card.header.addWidget(self.filter_line)
@@ -109,10 +114,28 @@ class ClassDialog(QDialog):
         self.header.viewport().update()
         self.table.viewport().update()
 
+    def _show_iou(self, shown: bool) -> None:
+        measures = "Recall, precision and IoU" if shown else "Recall and precision"
+        self.title.setText(f"{measures} by class")
+        self.setWindowTitle(f"{measures} by Class".replace("precision", "Precision"))
+        self.header.keep = (ClassColumn.CLASS,) if shown else (ClassColumn.CLASS, *OF_POSITIONS)
+        for column in OF_POSITIONS:
+            self.table.setColumnHidden(column, not shown)
+
+    def _take_positions(self, of_positions: bool) -> None:
+        """Positions have an IoU, by whose change they are sorted at first."""
+        self.classes.of_positions = of_positions
+        self._show_iou(of_positions)
+        column = ClassColumn.IOU_CHANGE if of_positions else ClassColumn.RECALL_CHANGE
+        self.header.setSortIndicator(column, Qt.SortOrder.AscendingOrder)
+        self.resize(WIDE if of_positions else SIZE)
+
     def show_strip(self, strip: Strip) -> None:
         """The classes of what the strip shows; none while it shows nothing."""
         if strip.answers != self._answers:
             self._answers = strip.answers
+            if strip.answers and strip.answers.of_positions != self.classes.of_positions:
+                self._take_positions(strip.answers.of_positions)
             chosen = self._chosen()
             self.classes.show_rows(() if strip.answers is None else class_rows(strip.answers))
             self._choose(chosen)
@@ -139,26 +162,30 @@ class ClassDialog(QDialog):
         """The selected rows, or all, with their titles, tab-separated."""
         rows = sorted({index.row() for index in self.table.selectionModel().selectedRows()})
         chosen = [self.classes.rows[at] for at in rows] or self.classes.rows
-        lines = [[_spoken(column) for column in ClassColumn]]
-        lines += [[HEADS[column].show(row) for column in ClassColumn] for row in chosen]
+        columns = [at for at in ClassColumn if not self.table.isColumnHidden(at)]
+        lines = [[_spoken(column) for column in columns]]
+        lines += [[HEADS[column].show(row) for column in columns] for row in chosen]
         return "\n".join("\t".join(line) for line in lines) + "\n"
 
 
 def _spoken(column: ClassColumn) -> str:
     """A title that needs no neighbor: "Recall: quantized"."""
     title = HEADS[column].title
-    if column <= ClassColumn.FLOAT_RECALL or column == ClassColumn.FLOAT_PRECISION:
+    if column <= ClassColumn.SAMPLES or ":" in title:
         return title
+    if column > ClassColumn.FLOAT_IOU:
+        return f"IoU: {title.lower()}"
     of = "Recall" if column < ClassColumn.FLOAT_PRECISION else "Precision"
     return f"{of}: {title.lower()}"
 
 
 def _summary(strip: Strip) -> str:
     if strip.answers is None:
-        return "Nothing is measured of samples that have a class each"
+        return "Nothing is measured of samples that have classes"
     if strip.stale:
         return "The plan changed: measuring again"
     seen = text.counted(strip.samples, "sample")
     if strip.samples < strip.total:
         seen = f"{text.count(strip.samples)} of {text.counted(strip.total, 'sample')} so far"
-    return f"{seen} ({strip.part}), in percent"
+    of = "percent of their positions, intervals over samples"
+    return f"{seen} ({strip.part}), in {of if strip.answers.of_positions else 'percent'}"

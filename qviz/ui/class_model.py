@@ -35,9 +35,24 @@ class ClassColumn(IntEnum):
     PRECISION = 7
     PRECISION_INTERVAL = 8
     PRECISION_CHANGE = 9
+    FLOAT_IOU = 10
+    IOU = 11
+    IOU_INTERVAL = 12
+    IOU_CHANGE = 13
 
 
-CHANGES = (ClassColumn.RECALL_CHANGE, ClassColumn.PRECISION_CHANGE)
+CHANGES = (ClassColumn.RECALL_CHANGE, ClassColumn.PRECISION_CHANGE, ClassColumn.IOU_CHANGE)
+INTERVALS = (
+    ClassColumn.RECALL_INTERVAL,
+    ClassColumn.PRECISION_INTERVAL,
+    ClassColumn.IOU_INTERVAL,
+)
+OF_POSITIONS = (
+    ClassColumn.FLOAT_IOU,
+    ClassColumn.IOU,
+    ClassColumn.IOU_INTERVAL,
+    ClassColumn.IOU_CHANGE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +71,10 @@ def _share_head(title: str, tip: str, pick: Callable[[ClassRow], ClassShare | No
 
     def hint(row: ClassRow) -> str:
         share = pick(row)
-        return (
-            "" if share is None else f"95 % interval: {_ends(share)} %, of {text.count(share.of)}"
-        )
+        if share is None:
+            return ""
+        where = "" if share.samples is None else f" in {text.counted(share.samples, 'sample')}"
+        return f"95 % interval: {_ends(share)} %, of {text.count(share.of)}{where}"
 
     return _Head(title, tip, show, lambda row: _key(pick(row)), hint)
 
@@ -83,7 +99,7 @@ def _change_head(of: str, pick: Callable[[ClassRow], float | None]) -> _Head:
 
     def key(row: ClassRow) -> Key:
         change = pick(row)
-        others = (row.recall_change, row.precision_change)
+        others = (row.iou_change, row.recall_change, row.precision_change)
         return () if change is None else (change, *(other or 0.0 for other in others))
 
     return _Head("Change", f"{of}: quantized minus float, in points", show, key)
@@ -99,13 +115,18 @@ def _key(share: ClassShare | None) -> Key:
 
 _RECALL = "Recall: the share of the class's samples that are recognised, in percent"
 _PRECISION = "Precision: the share of the answers for the class that are right, in percent"
+_IOU = "IoU: the share of what is labelled or answered as the class that is both, in percent"
+_CLUSTERED = (
+    "95 % interval in percent over samples, not positions: those of one sample are alike. "
+    "A ratio of means, its variance by the delta method; fewer than 3 samples tell nothing"
+)
 HEADS: dict[ClassColumn, _Head] = {
     ClassColumn.CLASS: _Head(
         "Class", "The class's number and name", lambda r: r.name, lambda r: (float(r.index),)
     ),
     ClassColumn.SAMPLES: _Head(
         "Samples",
-        "How many of the samples seen have this label",
+        "How many of the samples seen have this label, be it at one position",
         lambda r: text.count(r.samples),
         lambda r: (float(r.samples),),
     ),
@@ -123,6 +144,10 @@ HEADS: dict[ClassColumn, _Head] = {
     ),
     ClassColumn.PRECISION_INTERVAL: _interval_head(lambda r: r.precision),
     ClassColumn.PRECISION_CHANGE: _change_head("Precision", lambda r: r.precision_change),
+    ClassColumn.FLOAT_IOU: _share_head("IoU: float", f"{_IOU}, in float", lambda r: r.float_iou),
+    ClassColumn.IOU: _share_head("Quantized", f"{_IOU}, quantized", lambda r: r.iou),
+    ClassColumn.IOU_INTERVAL: _interval_head(lambda r: r.iou),
+    ClassColumn.IOU_CHANGE: _change_head("IoU", lambda r: r.iou_change),
 }
 
 
@@ -137,6 +162,7 @@ class ClassModel(QAbstractTableModel):
         self._words = ""
         self._column, self._order = ClassColumn.RECALL_CHANGE, Qt.SortOrder.AscendingOrder
         self._palette = LIGHT
+        self.of_positions = False  # whether positions have classes, not samples
 
     def set_palette(self, palette: Palette) -> None:
         """Take the theme's colors."""
@@ -195,9 +221,10 @@ class ClassModel(QAbstractTableModel):
         if orientation != Qt.Orientation.Horizontal:
             return None
         column = ClassColumn(section)
+        clustered = self.of_positions and column in INTERVALS
         shown: dict[int, str] = {
             Roles.DisplayRole: HEADS[column].title,
-            Roles.ToolTipRole: HEADS[column].tip,
+            Roles.ToolTipRole: _CLUSTERED if clustered else HEADS[column].tip,
         }
         if role == Roles.TextAlignmentRole:
             return _align(column)
@@ -205,7 +232,8 @@ class ClassModel(QAbstractTableModel):
 
     def _color(self, row: ClassRow, column: ClassColumn) -> str:
         p = self._palette
-        if column in (ClassColumn.CLASS, ClassColumn.RECALL, ClassColumn.PRECISION):
+        plain = (ClassColumn.CLASS, ClassColumn.RECALL, ClassColumn.PRECISION, ClassColumn.IOU)
+        if column in plain:
             return p.text
         if column not in CHANGES:
             return p.text_soft

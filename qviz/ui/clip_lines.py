@@ -7,7 +7,7 @@ import math
 import pyqtgraph as pg
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
-from qviz.app.views import DistributionView
+from qviz.app.slot_views import DistributionView
 from qviz.ui.grid_lines import clip_by_hand, counted_within
 from qviz.ui.number_format import significant
 from qviz.ui.palette import LIGHT, Palette, tint

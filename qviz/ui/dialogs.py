@@ -21,35 +21,40 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from qviz.app.actions import ACTIONS, TABLE_KEYS
+from qviz.app.actions import ACTIONS
+from qviz.app.actions.action import Scope
+from qviz.app.actions.keys import CHANNELS_KEYS, SENSITIVITY_KEYS, TABLE_KEYS, Keys
 from qviz.ui.fonts import ui_font
 from qviz.ui.icons import app_icon
 from qviz.ui.parts import label
-
-Keys = list[tuple[str, str]]
 
 
 def shortcuts_dialog(parent: QWidget) -> QDialog:
     """Every key, in two columns."""
     dialog = new_dialog(parent, "Keyboard Shortcuts")
-    named: Keys = [(" or ".join(row.shortcuts), row.text) for row in ACTIONS if row.shortcuts]
-    letters: Keys = [
-        (" or ".join(row.shortcuts), row.text)
-        for row in ACTIONS
-        if row.shortcuts and row.scope == "views"
-    ]
-    window = [pair for pair in named if pair not in letters]
+    anywhere, in_views = _keys_of("window"), _keys_of("views")
     columns = QHBoxLayout()
     columns.setSpacing(16)
-    columns.addWidget(_keys("Anywhere", window), 1)
-    column = QVBoxLayout()
-    column.setSpacing(16)
-    column.addWidget(_keys("In the layer table", list(TABLE_KEYS)))
-    column.addWidget(_keys("In the layer table and the plots", letters))
-    column.addStretch(1)
-    columns.addLayout(column, 1)
+    for cards in (  # as high as each other, near enough
+        (("Anywhere", anywhere), ("In the Channels view", CHANNELS_KEYS)),
+        (
+            ("In the layer table", TABLE_KEYS),
+            ("In the layer table and the plots", in_views),
+            ("In the Sensitivity view", SENSITIVITY_KEYS),
+        ),
+    ):
+        column = QVBoxLayout()
+        column.setSpacing(16)
+        for title, keys in cards:
+            column.addWidget(_keys(title, keys), len(keys))
+        columns.addLayout(column, 1)
     finish_dialog(dialog, columns)
     return dialog
+
+
+def _keys_of(scope: Scope) -> Keys:
+    rows = (row for row in ACTIONS if row.shortcuts and row.scope == scope)
+    return tuple((" or ".join(row.shortcuts), row.text) for row in rows)
 
 
 def _keys(title: str, pairs: Keys) -> QFrame:

@@ -8,7 +8,7 @@ import numpy as np
 import pyqtgraph as pg
 from numpy.typing import NDArray
 
-from qviz.app.views import DistributionView
+from qviz.app.slot_views import DistributionView
 from qviz.ui.palette import Palette
 from qviz.ui.plot_axes import DecibelAxis
 

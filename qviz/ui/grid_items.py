@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QFont
 
-from qviz.app.views import DistributionView
+from qviz.app.slot_views import DistributionView
 from qviz.ui.fonts import ui_font
 from qviz.ui.grid_lines import grid
 from qviz.ui.number_format import significant

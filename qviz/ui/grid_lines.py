@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from qviz.app.views import DistributionView
+from qviz.app.slot_views import DistributionView
 
 Floats = NDArray[np.float64]
 

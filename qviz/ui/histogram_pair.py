@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from qviz.app.views import DistributionView
+from qviz.app.slot_views import DistributionView
 from qviz.ui import histogram_shape as shape
 from qviz.ui.histogram_series import LOG_FLOOR, Series
 from qviz.ui.palette import Palette, tint

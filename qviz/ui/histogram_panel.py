@@ -8,7 +8,8 @@ from PySide6.QtCore import Qt, Signal, SignalInstance
 from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QSpinBox, QStackedLayout, QVBoxLayout, QWidget
 
-from qviz.app.views import DistributionView, Role
+from qviz.app.slot_views import DistributionView
+from qviz.app.views import Role
 from qviz.ui import number_format as text
 from qviz.ui.fonts import ui_font
 from qviz.ui.histogram_plot import HistogramPlot

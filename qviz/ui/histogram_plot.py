@@ -10,7 +10,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 
-from qviz.app.views import DistributionView
+from qviz.app.slot_views import DistributionView
 from qviz.ui import histogram_shape as shape
 from qviz.ui.clip_lines import ClipLines
 from qviz.ui.error_curve import ErrorCurve, has_curve

@@ -9,13 +9,12 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QCloseEvent
 from PySide6.QtWidgets import QMainWindow, QMenu, QStackedWidget, QVBoxLayout, QWidget
 
-from qviz.app.memory import BUDGETS, budget_of
 from qviz.app.session import Session
 from qviz.app.views import Message
 from qviz.errors import QvizError
 from qviz.ui.bottom_bar import BottomBar
 from qviz.ui.commands import Commands
-from qviz.ui.dialogs import about_dialog, shortcuts_dialog
+from qviz.ui.device_menu import DeviceMenu
 from qviz.ui.file_drop import FileDrop
 from qviz.ui.files import Files
 from qviz.ui.fonts import ui_font
@@ -23,13 +22,15 @@ from qviz.ui.icons import app_icon
 from qviz.ui.jobs_strip import JobsStrip
 from qviz.ui.message_area import Banner, MessageArea
 from qviz.ui.notices import Notices
+from qviz.ui.preferences import Preferences
 from qviz.ui.recent_menu import RecentMenu
 from qviz.ui.refresh import Refresh
 from qviz.ui.samples_dialog import SamplesDialog
 from qviz.ui.settings import Settings
-from qviz.ui.theme import Mode, Theme
+from qviz.ui.theme import Theme
 from qviz.ui.toolbar import Toolbar
 from qviz.ui.welcome import Welcome
+from qviz.ui.window_functions import functions_of
 from qviz.ui.workspace import ROLES, Workspace
 
 
@@ -65,8 +66,9 @@ class MainWindow(QMainWindow):
         self.pages.addWidget(self.welcome)
         self.pages.addWidget(self.workspace)
         work = self.workspace
-        views = (work.table, work.distribution, work.channels, work.sensitivity.chart)
-        self.commands = Commands(self, self._functions(), views)
+        views = (work.table, work.distribution, work.channels.plot, work.sensitivity.chart)
+        self.commands = Commands(self, functions_of(self), views)
+        self.preferences = Preferences(session, theme, settings, self.commands, work.distribution)
         self.recent_menu = RecentMenu(self)
         self._build_menus()
         self.toolbar = Toolbar(session, self.commands, self.recent_menu)
@@ -95,76 +97,14 @@ class MainWindow(QMainWindow):
 
     # actions
 
-    def _functions(self) -> dict[str, Callable[[], object]]:
-        table = self.workspace.table
-        return {
-            "open_model": self.files.ask_model,
-            "open_project": self.files.ask_project,
-            "open_samples": self.files.ask_samples,
-            "open_sample_folder": self.files.ask_sample_folder,
-            "sample_options": self.show_sample_options,
-            "open_demo": self.files.open_demo,
-            "save_project": self.files.save_project,
-            "save_project_as": self.files.ask_save_project,
-            "open_plan": self.files.ask_plan,
-            "save_plan": self.files.ask_save_plan,
-            "save_screenshot": self.files.ask_save_screenshot,
-            "quit": self.close,
-            "undo": self.session.undo,
-            "redo": self.session.redo,
-            "reset": table.reset_selection,
-            "copy_rows": table.copy_rows,
-            "find": self.workspace.layers.focus_filter,
-            "overlay": self._show_flags,
-            "log_scale": self._show_flags,
-            "error_curve": self._show_flags,
-            "show_distribution": lambda: self.workspace.views.show_view("distribution"),
-            "show_channels": lambda: self.workspace.views.show_view("channels"),
-            "show_sensitivity": lambda: self.workspace.views.show_view("sensitivity"),
-            "worse_layer": table.go_worse,
-            "better_layer": table.go_better,
-            "first_departure": self.go_to_departure,
-            **{
-                f"memory_{budget.word}": partial(self.set_memory, budget.word) for budget in BUDGETS
-            },
-            "theme_system": lambda: self.set_theme("system"),
-            "theme_light": lambda: self.set_theme("light"),
-            "theme_dark": lambda: self.set_theme("dark"),
-            "cancel": self.session.cancel,
-            "shortcuts": lambda: shortcuts_dialog(self).open(),
-            "about": lambda: about_dialog(self).open(),
-        }
-
     def _build_menus(self) -> None:
         menus = self.commands.fill(self.menuBar())
         self.menuBar().setFont(ui_font(13))
         menus["File"].insertMenu(self.commands["open_demo"], self.recent_menu)
         self.presets_menu = QMenu("Presets", self)
         menus["Edit"].addMenu(self.presets_menu)
-
-    def _show_flags(self) -> None:
-        names = ("overlay", "log_scale", "error_curve")
-        overlay, log, curve = (self.commands[name].isChecked() for name in names)
-        self.settings.set_flag("overlay", overlay)
-        self.settings.set_flag("log", log)
-        self.settings.set_flag("curve", curve)
-        self.workspace.distribution.set_overlay(overlay)
-        self.workspace.distribution.set_log(log)
-        self.workspace.distribution.set_curve(curve)
-
-    def set_theme(self, mode: Mode) -> None:
-        """Follow the system, or stay light or dark; remembered."""
-        self.settings.set_theme(mode)
-        self.theme.set_mode(mode)
-
-    def set_memory(self, word: str) -> None:
-        """Take one of the budgets for results that may be used again; remembered."""
-        self.settings.set_word("memory", word)
-        self.session.set_memory(budget_of(word).bytes)
-
-    def _toggle_theme(self) -> None:
-        self.theme.toggle()
-        self.settings.set_theme(self.theme.mode)
+        self.device_menu = DeviceMenu(self.session, self.settings, self)
+        menus["Edit"].addMenu(self.device_menu)
 
     def show_sample_options(self) -> None:
         """Choose how the open samples are read."""
@@ -214,7 +154,7 @@ class MainWindow(QMainWindow):
         on("jobs document", self.files.open_pending)
         on("messages", lambda: self.message_area.show_messages(self.session.messages()))
         self.theme.changed.connect(self._take_palette)
-        self.toolbar.theme_toggled.connect(self._toggle_theme)
+        self.toolbar.theme_toggled.connect(self.preferences.toggle_theme)
         self.toolbar.preset_picked.connect(self._apply_preset)
         self.toolbar.preset_menu(self.session, self.presets_menu)
         self.file_drop.hovered.connect(self.welcome.set_hot)
@@ -290,23 +230,12 @@ class MainWindow(QMainWindow):
         if geometry is not None:
             self.restoreGeometry(geometry)
         self.workspace.restore(self.settings)
-        self.commands["overlay"].setChecked(self.settings.flag("overlay", True))
-        self.commands["log_scale"].setChecked(self.settings.flag("log", True))
-        self.commands["error_curve"].setChecked(self.settings.flag("curve", True))
-        self._restore_memory()
-        self._show_flags()
+        self.preferences.restore()
+        self.device_menu.restore()
         self._take_palette()
         self._show_recent()
         self._show_document()
         self.welcome.demo.setFocus()
-
-    def _restore_memory(self) -> None:
-        """The budget of last time, unless this run was given one."""
-        if self.session.memory_budget is None:
-            self.session.set_memory(budget_of(self.settings.word("memory", "")).bytes)
-        for budget in BUDGETS:
-            chosen = budget.bytes == self.session.memory_budget
-            self.commands[f"memory_{budget.word}"].setChecked(chosen)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Remember sizes and stop listening, unless the user would rather stay."""

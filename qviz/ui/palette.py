@@ -31,7 +31,6 @@ class Palette:
     bad: str
     bad_soft: str
     warn_soft: str
-    info_soft: str
     float_line: str  # the two histograms: a blue and an orange that color-blind people tell apart
     float_fill: str
     quantized_line: str
@@ -61,7 +60,6 @@ LIGHT = Palette(
     bad="#B3261E",
     bad_soft="#FDECEA",
     warn_soft="#FDF3E1",
-    info_soft="#E8EEFC",
     float_line="#5B7BC4",
     float_fill="#A9BCE8",
     quantized_line="#D2640A",
@@ -91,7 +89,6 @@ DARK = Palette(
     bad="#FF8379",
     bad_soft="#3B1D1F",
     warn_soft="#382B14",
-    info_soft="#1E2A45",
     float_line="#86A6F2",
     float_fill="#3E568F",
     quantized_line="#FF9F4A",

@@ -9,7 +9,7 @@ import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF, Qt
 
-from qviz.app.views import DistributionView, RangeLine
+from qviz.app.slot_views import DistributionView, RangeLine
 from qviz.ui.palette import Palette, tint
 from qviz.ui.range_marks import BY_HAND, Mark, RangeMarks
 

@@ -9,7 +9,7 @@ from PySide6.QtCore import QPoint, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontMetrics, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QMenu, QSizePolicy, QWidget
 
-from qviz.app.views import RangeLine
+from qviz.app.slot_views import RangeLine
 from qviz.ui import number_format as text
 from qviz.ui.fonts import ui_font
 from qviz.ui.mark_layout import Label, Place, Places, make_way, place_labels, place_last

@@ -8,7 +8,7 @@ import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, Qt
 from PySide6.QtWidgets import QLabel
 
-from qviz.app.views import DistributionView, RangeLine
+from qviz.app.slot_views import DistributionView, RangeLine
 from qviz.ui import number_format as text
 from qviz.ui.fonts import ui_font
 from qviz.ui.grid_lines import counted_within, level_of

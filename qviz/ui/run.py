@@ -63,14 +63,21 @@ def run_window(
     values: Mapping[str, float] | None = None,
     run_code: bool = False,
     memory: int | None = None,
+    device: str | None = None,
 ) -> int:
     """Show the window until it is closed; returns the exit code.
 
-    `memory`: bytes for results that may be used again, else what the settings say.
+    `memory`: bytes for results that may be used again, `device`: the name of the one that the plan
+    runs on, else what the settings say.
+
+    Raises:
+        QvizError: there is no such device, or it cannot be chosen.
     """
     app = application()
     settings = Settings()
     session = Session(MainThread(), part="tune", memory_budget=memory)
+    if device is not None:
+        session.set_device(device)
     window = MainWindow(session, Theme(app, settings.theme()), settings, may_leave, _may_run)
     window.show()
     if model is not None:
@@ -143,6 +150,7 @@ def screenshot(
     seed: int = 0,
     limit: int | None = None,
     memory: int | None = None,
+    device: str | None = None,
 ) -> None:
     """Save a picture of the window once everything is measured; needs no display.
 
@@ -151,7 +159,7 @@ def screenshot(
     welcome page.
 
     Raises:
-        QvizError: a file that cannot be read or written, or an unknown layer.
+        QvizError: a file that cannot be read or written, an unknown layer or device.
     """
     draw_without_display()
     app = application()
@@ -163,6 +171,8 @@ def screenshot(
         try:
             window.resize(QSize(*size))
             window.show()
+            if device is not None:
+                session.set_device(device)
             if model is not None:
                 session.open(
                     model, samples, plan, reading=reading, values=values, run_code=run_code

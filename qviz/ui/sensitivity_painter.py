@@ -56,7 +56,6 @@ class SensitivityPainter:
     def set_colors(self, palette: Palette, name: RampName) -> None:
         """Take the theme's colors and a ramp."""
         self.palette = palette
-        self.ramp_name = name
         self.colors = ramp(palette, name)
 
     def columns(self, view: SensitivityView, width: float) -> Columns:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Literal
 
 from PySide6.QtGui import QColor
@@ -46,12 +45,6 @@ def blended(one: QColor, other: QColor, share: float) -> QColor:
 def ink_on(ground: QColor) -> QColor:
     """Black or white, whichever is easier to read: one of them has a contrast of 4.5:1 or more."""
     return QColor("#000000") if _luminance(ground) > 0.179 else QColor("#FFFFFF")
-
-
-def is_ordered(colors: tuple[str, ...]) -> bool:
-    """Whether lightness alone orders the colors."""
-    steps = [_luminance(QColor(b)) - _luminance(QColor(a)) for a, b in pairwise(colors)]
-    return all(step > 0 for step in steps) or all(step < 0 for step in steps)
 
 
 def _luminance(color: QColor) -> float:

@@ -8,7 +8,7 @@ from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFontMetrics, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
 
-from qviz.app.views import WidthBar
+from qviz.app.slot_views import WidthBar
 from qviz.ui import number_format as text
 from qviz.ui.fonts import ui_font
 from qviz.ui.painted_button import PaintedButton, one_tab_stop, step_focus

@@ -19,7 +19,7 @@ from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
 from qviz.app.session import Session
-from qviz.app.views import ChannelsView
+from qviz.app.slot_views import ChannelsView
 from qviz.errors import QvizError
 from qviz.ui import channel_figures as figures
 from qviz.ui.channel_canvas import ChannelCanvas

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import helper
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtTest import QTest
@@ -16,7 +17,7 @@ from pytestqt.qtbot import QtBot
 from qviz.app.class_table import ClassRow, ClassShare
 from qviz.app.session import Session
 from qviz.ui.class_dialog import ClassDialog
-from qviz.ui.class_model import ClassColumn, ClassModel
+from qviz.ui.class_model import OF_POSITIONS, ClassColumn, ClassModel
 from qviz.ui.main_window import MainWindow
 from qviz.ui.palette import DARK, LIGHT
 
@@ -175,7 +176,7 @@ def test_other_samples_empty_an_open_table(
     session.open_samples(tmp_path / "plain.npz")
     settle(window)
     assert dialog.classes.rowCount() == 0
-    assert dialog.summary.text() == "Nothing is measured of samples that have a class each"
+    assert dialog.summary.text() == "Nothing is measured of samples that have classes"
 
 
 @pytest.mark.parametrize("count", [2, 1000])
@@ -193,8 +194,60 @@ def test_few_and_many_classes_fit(qtbot: QtBot, count: int) -> None:
     qtbot.waitExposed(dialog)
     assert (dialog.table.verticalScrollBar().maximum() > 0) == (count > 20)
     assert dialog.table.horizontalScrollBar().maximum() == 0
-    for column in ClassColumn:
+    for column in set(ClassColumn) - set(OF_POSITIONS):
         room = dialog.header.sectionSize(column)
         font = dialog.table.fontMetrics()
         cells = (dialog.classes.data(dialog.classes.index(at, column)) for at in range(count))
         assert max(font.horizontalAdvance(cell) for cell in cells) + 12 <= room
+
+
+@pytest.fixture
+def masks(write_model: Callable[..., Path], tmp_path: Path) -> tuple[Path, Path]:
+    """A model of three classes at every pixel, and masks."""
+    w = np.random.default_rng(1).normal(size=(3, 2, 1, 1)).astype(np.float32)
+    nodes = [helper.make_node("Conv", ["x", "w"], ["y"], name="conv")]
+    shapes = {"x": ["N", 2, 4, 4]}, {"y": ["N", 3, 4, 4]}
+    model = write_model("pixels.onnx", nodes, {"w": w}, *shapes)
+    rng = np.random.default_rng(2)
+    x = rng.normal(size=(60, 2, 4, 4)).astype(np.float32)
+    np.savez(tmp_path / "masks.npz", x=x, labels=rng.integers(0, 3, (60, 4, 4)))
+    return model, tmp_path / "masks.npz"
+
+
+def test_masks_have_an_iou_and_intervals_over_samples(
+    empty_window: MainWindow, session: Session, settle: Settle, masks: tuple[Path, Path]
+) -> None:
+    session.open(*masks)
+    settle(empty_window)
+    session.set_defaults("int2", "uint2")
+    settle(empty_window)
+    dialog = opened(empty_window)
+    assert dialog.title.text() == "Recall, precision and IoU by class"
+    said = "samples (tune), in percent of their positions, intervals over samples"
+    assert dialog.summary.text().endswith(said)
+    assert not any(dialog.table.isColumnHidden(column) for column in ClassColumn)
+    assert dialog.table.horizontalScrollBar().maximum() == 0
+    changes = [row.iou_change for row in dialog.classes.rows]
+    assert len(changes) == 3
+    assert changes == sorted(changes, key=lambda change: change or 0.0)
+    of = dialog.classes.rows[0].iou
+    assert of is not None
+    cell = dialog.classes.index(0, ClassColumn.IOU)
+    hint = dialog.classes.data(cell, Qt.ItemDataRole.ToolTipRole)
+    assert hint.endswith(f"%, of {of.of} in {of.samples} samples")
+    tip = dialog.classes.headerData(
+        ClassColumn.IOU_INTERVAL, Qt.Orientation.Horizontal, Qt.ItemDataRole.ToolTipRole
+    )
+    assert "over samples, not positions" in tip
+    assert (
+        dialog.copied().splitlines()[0].endswith("IoU: quantized\tIoU: 95 % interval\tIoU: change")
+    )
+
+
+def test_classes_of_samples_have_no_iou(window: MainWindow) -> None:
+    dialog = opened(window)
+    assert all(dialog.table.isColumnHidden(column) for column in OF_POSITIONS)
+    assert "IoU" not in dialog.copied() + dialog.title.text()
+    listed = [action.text() for action in dialog.header.columns_menu().actions()]
+    assert len(listed) == len(ClassColumn) - len(OF_POSITIONS) - 1
+    assert not any(text.startswith("IoU") for text in listed)

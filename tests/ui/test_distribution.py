@@ -15,7 +15,7 @@ from pytestqt.qtbot import QtBot
 from safetensors.numpy import save_file
 
 from qviz.app.session import Session
-from qviz.app.views import DistributionView
+from qviz.app.slot_views import DistributionView
 from qviz.errors import QvizError
 from qviz.ui.distribution_view import NO_GRAPH
 from qviz.ui.histogram_panel import HistogramPanel

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from PySide6.QtCore import QPointF
 from pytestqt.qtbot import QtBot
 
-from qviz.app.views import DistributionView, RangeLine
+from qviz.app.slot_views import DistributionView, RangeLine
 from qviz.ui import histogram_shape as shape
 from qviz.ui.clip_lines import stand_at
 from qviz.ui.error_curve import curve, decibel_range, dots

@@ -11,7 +11,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
-from qviz.app.views import DistributionView, RangeLine
+from qviz.app.slot_views import DistributionView, RangeLine
 from qviz.ui.mark_layout import APART, Label, place_labels
 from qviz.ui.range_lines import ends, near, to_marks
 from qviz.ui.range_marks import BY_HAND, Mark, MarkButton, RangeMarks

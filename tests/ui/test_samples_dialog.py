@@ -288,10 +288,10 @@ def test_the_dialog_follows_the_theme(dialog: SamplesDialog, picture_window: Mai
 
     light = arrow()
     assert ground() == LIGHT.sunken.lower()
-    picture_window.set_theme("dark")
+    picture_window.preferences.set_theme("dark")
     assert arrow() > light + 80
     assert ground() == DARK.sunken.lower()
-    picture_window.set_theme("light")
+    picture_window.preferences.set_theme("light")
     assert arrow() == light
 
 
@@ -300,7 +300,7 @@ def test_a_theme_for_a_dialog_that_is_closed_is_no_error(
 ) -> None:
     with qtbot.waitSignal(dialog.destroyed):
         dialog.cancel.click()
-    picture_window.set_theme("dark")
+    picture_window.preferences.set_theme("dark")
     assert picture_window.findChild(SamplesDialog) is None
 
 

@@ -30,7 +30,7 @@ from qviz.ui.scheme_menu import SchemeMenu
 from qviz.ui.sensitivity_chart import SensitivityChart
 from qviz.ui.sensitivity_columns import Columns
 from qviz.ui.sensitivity_painter import HEAD, ROW, head_words
-from qviz.ui.sensitivity_ramp import RAMPS, ink_on, is_ordered, ramp, ramp_color
+from qviz.ui.sensitivity_ramp import RAMPS, ink_on, ramp, ramp_color
 from qviz.ui.sensitivity_view import CONFIRM, EARLIER, SensitivityPane
 from qviz.ui.settings import Settings
 from qviz.ui.views_card import ViewsCard
@@ -231,7 +231,7 @@ def test_both_themes_and_ramps_are_drawn(window: MainWindow, pane: SensitivityPa
     light = middle()
     pane.set_ramp("blue")
     blue = middle()
-    window.set_theme("dark")
+    window.preferences.set_theme("dark")
     dark = middle()
     assert len({color.name() for color in (light, blue, dark)}) == 3
     assert pane.legend.ramp == "blue"
@@ -426,6 +426,10 @@ def test_text_is_legible_on_every_color_and_lightness_orders_them() -> None:
         parts = (color.redF(), color.greenF(), color.blueF())
         linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
         return sum(w * c for w, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    def is_ordered(colors: tuple[str, ...]) -> bool:
+        lights = [luminance(QColor(color)) for color in colors]
+        return lights in (sorted(set(lights)), sorted(set(lights), reverse=True))
 
     for palette in (LIGHT, DARK):
         for name in RAMPS:

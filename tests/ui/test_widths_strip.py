@@ -10,7 +10,7 @@ from PySide6.QtGui import QFontMetrics
 from PySide6.QtTest import QTest
 from pytestqt.qtbot import QtBot
 
-from qviz.app.views import WidthBar
+from qviz.app.slot_views import WidthBar
 from qviz.ui.fonts import ui_font
 from qviz.ui.widths_strip import WidthsStrip, spellings
 

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QAction, QDragEnterEvent, QDropEvent, QImage
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QPushButton, QScrollArea
 from pytestqt.qtbot import QtBot
 
 from qviz.app.actions import ACTIONS
+from qviz.app.actions.keys import CHANNELS_KEYS, SENSITIVITY_KEYS, TABLE_KEYS
 from qviz.app.session import Session
 from qviz.app.views import DocumentView, Message
 from qviz.errors import QvizError
@@ -195,6 +197,20 @@ def test_no_menu_entry_is_without_an_effect(window: MainWindow) -> None:
             assert action.isSeparator() or action.menu() or action.receivers("2triggered()")
 
 
+def test_space_is_the_overlay_in_a_plot_and_presses_a_button_beside_it(window: MainWindow) -> None:
+    overlay, channels = window.commands["overlay"], window.workspace.channels
+    window.workspace.views.show_view("channels")
+    button = channels.roles.button("input")
+    button.setFocus()
+    with_overlay = overlay.isChecked()
+    QTest.keyClick(button, Qt.Key.Key_Space)
+    assert window.workspace.table.current_role() == "input"
+    assert overlay.isChecked() == with_overlay
+    channels.plot.setFocus()
+    QTest.keyClick(channels.plot, Qt.Key.Key_Space)
+    assert overlay.isChecked() != with_overlay
+
+
 def test_escape_cancels_the_running_work(
     qtbot: QtBot, window: MainWindow, session: Session
 ) -> None:
@@ -211,6 +227,8 @@ def test_the_dialogs_name_every_key(qtbot: QtBot, window: MainWindow) -> None:
     for row in ACTIONS:
         if row.shortcuts:
             assert row.text.rstrip("…") in shown
+    for _, words in (*TABLE_KEYS, *CHANNELS_KEYS, *SENSITIVITY_KEYS):
+        assert words in shown
     about = about_dialog(window)
     qtbot.addWidget(about)
     assert about.windowTitle() == "About qviz"
