@@ -1,4 +1,7 @@
-"""Class by class: recall and precision of the float and the quantized model, side by side."""
+"""Class by class: recall and precision of the float and the quantized model, side by side.
+
+Of samples that have one class each; or of their positions, pixels or tokens, with the IoU.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from numpy.typing import NDArray
 
 from qviz.data.samples import Samples
 from qviz.engine.estimates import wilson
+from qviz.engine.estimates.clusters import ratio
 from qviz.engine.evaluate import Evaluation
 
 Counts = NDArray[np.int64]
@@ -16,10 +20,18 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What both models answered to labelled samples, one class each; equal for the same two."""
+    """What both models answered to labelled samples, one class each or one at every position.
+
+    Equal for the same two.
+    """
 
     samples: Samples
     evaluation: Evaluation
+
+    @property
+    def of_positions(self) -> bool:
+        """Whether positions of the samples have a class each."""
+        return self.evaluation.counts is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +39,14 @@ class ClassShare:
     """Hits among the samples of a class, or among those called it, in percent.
 
     `low` and `high` are Wilson's 95 % interval of all samples alike, seen or not: it stays open
-    when the part is counted to its end.
+    when the part is counted to its end. Of positions it is of `samples` drawn, see `ratio`.
     """
 
     value: float
     low: float
     high: float
     of: int
+    samples: int | None = None  # that have any of these positions; None where each is a sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +55,13 @@ class ClassRow:
 
     index: int
     name: str  # "3 Dress"
-    samples: int  # that have its label
+    samples: int  # that have its label, if only at one position
     float_recall: ClassShare | None
     recall: ClassShare | None
     float_precision: ClassShare | None
     precision: ClassShare | None
+    float_iou: ClassShare | None = None  # of positions only
+    iou: ClassShare | None = None
 
     @property
     def recall_change(self) -> float | None:
@@ -58,15 +73,24 @@ class ClassRow:
         """Quantized minus float in points; None where either model never predicts the class."""
         return _change(self.float_precision, self.precision)
 
+    @property
+    def iou_change(self) -> float | None:
+        """Quantized minus float in points."""
+        return _change(self.float_iou, self.iou)
+
 
 def _change(before: ClassShare | None, now: ClassShare | None) -> float | None:
     return None if before is None or now is None else now.value - before.value
 
 
 def answers_of(samples: Samples | None, evaluation: Evaluation) -> Answers | None:
-    """The answers of an evaluation; None unless every sample has one class as its label."""
+    """The answers of an evaluation; None unless samples, or positions, have one class as label."""
     labels = None if samples is None else samples.labels
-    if samples is None or labels is None or labels.ndim != 1 or labels.dtype.kind != "i":
+    if samples is None or labels is None:
+        return None
+    if evaluation.counts is not None:
+        return Answers(samples, evaluation)
+    if labels.ndim != 1 or labels.dtype.kind != "i":
         return None
     if evaluation.predictions is None or evaluation.float_predictions is None:
         return None
@@ -82,8 +106,13 @@ def class_names(samples: Samples, count: int) -> tuple[str, ...]:
 
 
 def class_rows(answers: Answers) -> tuple[ClassRow, ...]:
-    """The classes that are labelled or predicted, the worst change of recall first."""
+    """The classes that are labelled or predicted, the worst change of recall first.
+
+    Of positions the worst change of the IoU.
+    """
     evaluation = answers.evaluation
+    if evaluation.counts is not None and evaluation.float_counts is not None:
+        return _rows_of_positions(answers.samples, evaluation.float_counts, evaluation.counts)
     found, before, labels = (
         evaluation.predictions,
         evaluation.float_predictions,
@@ -112,6 +141,39 @@ def class_rows(answers: Answers) -> tuple[ClassRow, ...]:
     return tuple(sorted(rows, key=_worst_first))
 
 
+def _rows_of_positions(
+    samples: Samples, before: NDArray[np.int32], now: NDArray[np.int32]
+) -> tuple[ClassRow, ...]:
+    """The same from counts [n, classes, 3] of labels, predictions and hits."""
+    names = class_names(samples, before.shape[1])
+    seen = (before[..., :2].sum((0, 2)) + now[..., 1].sum(0)) > 0
+    rows = []
+    for at in np.flatnonzero(seen).tolist():
+        labelled, float_predicted, float_hits = before[:, at].T.astype(np.int64)
+        _, predicted, hits = now[:, at].T.astype(np.int64)
+        rows.append(
+            ClassRow(
+                index=at,
+                name=names[at],
+                samples=int((labelled > 0).sum()),
+                float_recall=_clustered(float_hits, labelled),
+                recall=_clustered(hits, labelled),
+                float_precision=_clustered(float_hits, float_predicted),
+                precision=_clustered(hits, predicted),
+                float_iou=_clustered(float_hits, labelled + float_predicted - float_hits),
+                iou=_clustered(hits, labelled + predicted - hits),
+            )
+        )
+    return tuple(sorted(rows, key=_worst_first))
+
+
+def _clustered(hits: Counts, of: Counts) -> ClassShare | None:
+    if not of.any():
+        return None
+    value, low, high = (100.0 * end for end in ratio(hits, of))
+    return ClassShare(value, low, high, int(of.sum()), int((of > 0).sum()))
+
+
 def _counts(found: Counts, truth: Counts, count: int) -> tuple[Counts, Counts]:
     """How often each class is predicted rightly, and at all."""
     hits = np.bincount(truth[found == truth], minlength=count)
@@ -125,6 +187,7 @@ def _share(hits: np.int64, of: np.int64) -> ClassShare | None:
     return ClassShare(100.0 * float(hits / of), 100.0 * low, 100.0 * high, int(of))
 
 
-def _worst_first(row: ClassRow) -> tuple[bool, float, float, int]:
-    recall, precision = row.recall_change, row.precision_change
-    return recall is None, recall or 0.0, precision or 0.0, row.index
+def _worst_first(row: ClassRow) -> tuple[bool, float, float, float, int]:
+    iou, recall, precision = row.iou_change, row.recall_change, row.precision_change
+    first = recall if iou is None else iou
+    return first is None, first or 0.0, recall or 0.0, precision or 0.0, row.index

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from qviz.app.channel_errors import sample_of
 from qviz.app.extents import NO_SCALE
-from qviz.app.views import DistributionView, Floats
+from qviz.app.slot_views import DistributionView
+from qviz.app.views import Floats
 from qviz.model.model import Model
 from qviz.model.slots import Slot
 from qviz.quant.bins import CHANNEL_HALF, HALF

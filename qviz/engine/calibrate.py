@@ -16,6 +16,7 @@ from qviz.model.file_tensors import FileTensors
 from qviz.model.model import Model, Step, Value
 from qviz.model.runtime import Runtime
 from qviz.plan.stored import stored_quantizers
+from qviz.quant.axes import Axes
 from qviz.quant.measure import measure
 from qviz.quant.statistics import TensorStats, merge
 from qviz.quant.tally import Room
@@ -76,9 +77,9 @@ def calibrate(
         yield Calibration(dict(collected), done, total)
 
 
-def _input_slots(model: Model) -> dict[int, list[tuple[int, str, int | None]]]:
+def _input_slots(model: Model) -> dict[int, list[tuple[int, str, Axes]]]:
     """Step index -> (operand, group, channel axis) of its input slots."""
-    watched: dict[int, list[tuple[int, str, int | None]]] = {}
+    watched: dict[int, list[tuple[int, str, Axes]]] = {}
     for slot in model.slots.values():
         if slot.role == "input":
             step = model.layers[slot.layer].step

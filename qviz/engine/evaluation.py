@@ -50,6 +50,9 @@ class Evaluation:
     output: str = ""  # the one that is scored
     outputs: tuple[str, ...] = ()  # all that could be
     kl_samples: int = 0  # fewer than `samples` while the score is of drawn ones
+    # Of `rows`, where their positions have a class each: `class_counts` [n, classes, 3].
+    counts: NDArray[np.int32] | None = field(default=None, repr=False)
+    float_counts: NDArray[np.int32] | None = field(default=None, repr=False)
 
     @property
     def exact(self) -> bool:

@@ -21,6 +21,7 @@ from qviz.engine.program import Encodings, Program
 
 FEWEST = 512  # samples of a part below which all of them are as quick
 DRAWN = 64  # samples drawn between two looks
+ALPHA = 0.04  # of the interval of drawn samples; 0.01 is left for those that come in order
 WIDTH = 0.02  # of the interval with which drawing is done: ± 1 point
 SHARE, MOST = 8, 1024  # drawn at most: one in eight, and so many
 
@@ -39,7 +40,12 @@ class Pool:
     @property
     def draws(self) -> bool:
         """Whether the metric is a mean of shares of enough samples to draw some of them first."""
-        return len(self.scores) >= FEWEST and self.metric.counts_all(self.scores)
+        return len(self.scores) >= FEWEST and self.paired
+
+    @property
+    def paired(self) -> bool:
+        """Whether the metric is a mean of shares, so that its change is one of -1 … 1."""
+        return self.metric.counts_all(self.scores)
 
 
 def margins(task: Task, reference: Tensor, labels: Tensor | None) -> NDArray[np.float64]:
@@ -72,7 +78,7 @@ def first_numbers(
 
     Every estimate's interval holds at whatever moment it is looked at: see `Design`.
     """
-    design = Design(pool.scores[:, 0].numpy(), pool.margins)
+    design = Design(pool.scores[:, 0].numpy(), pool.margins, alpha=ALPHA)
     most = min(len(rows) // SHARE, MOST)
     while (estimate := design.estimate()).seen < most:
         if estimate.seen and estimate.high - estimate.low <= WIDTH:

@@ -18,7 +18,7 @@ from qviz.model.finite import check_finite
 from qviz.model.fold_batch_norm import fold_batch_norm
 from qviz.model.infer_types import infer_types
 from qviz.model.inner_weights import lift_inner_weights
-from qviz.model.layer_kinds import layer_kind
+from qviz.model.layer_kinds import Operand, layer_kind
 from qviz.model.model import Model, Step, TensorInfo
 from qviz.model.operators import find_operator
 from qviz.model.quantized.expand import expand_quantized
@@ -28,6 +28,7 @@ from qviz.model.quantized.take import take_quantizers
 from qviz.model.slots import find_layers
 from qviz.model.steps import make_step, make_steps
 from qviz.model.tensors import from_onnx, to_onnx, torch_dtype
+from qviz.quant.axes import Axes
 
 _BEFORE_QUANTIZERS = (
     passes.inline_functions,
@@ -125,12 +126,17 @@ def _along_channels(graph: ir.Model, quantizers: Mapping[str, Quantizer]) -> dic
             quantizer = None if value is None else quantizers.get(value.name or "")
             if value is None or quantizer is None:
                 continue
-            along = operand.weight_axis if value.is_initializer() else None
-            if along is not None and along < 0 and value.shape is not None:
-                along += len(value.shape)
-            if quantizer.axis in (None, along):
+            along = _channel_axes(operand, value)
+            each = along if isinstance(along, tuple) else ()
+            if quantizer.axis in (None, along, *each):
                 kept[value.name or ""] = quantizer
     return kept
+
+
+def _channel_axes(operand: Operand, value: ir.Value) -> Axes:
+    if not value.is_initializer() or value.shape is None:
+        return None
+    return operand.channels([size if isinstance(size, int) else 1 for size in value.shape])
 
 
 def _quantizable(opsets: Mapping[str, int], node: ir.Node, position: int) -> bool:

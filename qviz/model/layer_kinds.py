@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from qviz.model.model import Step
+from qviz.quant.axes import Axes
 
 MICROSOFT = "com.microsoft"
 
@@ -16,8 +17,21 @@ class Operand:
 
     position: int
     suffix: str
-    weight_axis: int | None  # channel axis when the operand is constant
+    weight_axis: Axes  # channel axis when the operand is constant
     input_axis: int | None  # channel axis when it is computed
+    stacked: bool = False  # of a constant, axes before the last two hold matrices of their own
+
+    def channels(self, shape: Sequence[int]) -> Axes:
+        """The channel axes of a constant of this shape: every place along them is one output's."""
+        rank, axis = len(shape), self.weight_axis
+        if axis is None or rank < 2:
+            return None
+        stack = range(rank - 2 if self.stacked else 0)
+        *others, last = (*stack, *(axis if isinstance(axis, tuple) else (axis % rank,)))
+        if max(*others, last, 0) >= rank:  # an equation of another rank
+            return None
+        long = tuple(at for at in others if shape[at] > 1)
+        return (*long, last) if long else last
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +65,14 @@ def _matmul(step: Step) -> LayerKind:
     """Also com.microsoft's FusedMatMul, which can swap the last two axes of either side."""
     left = (-1, -2) if step.attributes.get("transA", 0) else (-2, -1)
     right = -2 if step.attributes.get("transB", 0) else -1
-    return LayerKind((Operand(1, "B", right, right), Operand(0, "A", *left)))
+    operands = Operand(1, "B", right, right, stacked=True), Operand(0, "A", *left, stacked=True)
+    return LayerKind(operands)
 
 
 def _recurrent(step: Step) -> LayerKind:
+    """Weights [directions, gates·hidden, n]: both directions have rows of their own."""
     del step
-    weights = (Operand(1, "W", 1, 1), Operand(2, "R", 1, 1))
+    weights = (Operand(1, "W", (0, 1), 1), Operand(2, "R", (0, 1), 1))
     return LayerKind((*weights, Operand(0, "X", None, -1)), bias=3)
 
 
@@ -68,7 +84,7 @@ def _embedding(step: Step) -> LayerKind | None:
 
 def _attention(step: Step) -> LayerKind:
     del step
-    return LayerKind(tuple(Operand(n, "QKV"[n], -1, -1) for n in range(3)))
+    return LayerKind(tuple(Operand(n, "QKV"[n], -1, -1, stacked=True) for n in range(3)))
 
 
 def _fused_attention(step: Step) -> LayerKind:
@@ -78,7 +94,7 @@ def _fused_attention(step: Step) -> LayerKind:
 
 
 def _einsum(step: Step) -> LayerKind | None:
-    """Channels of a weight: the first index that only it and the output have."""
+    """Channels of a weight: its indices in the output, if the other operands lack one of them."""
     terms = einsum_terms(step)
     if terms is None or len(terms[0]) < 2:
         return None
@@ -101,11 +117,10 @@ def einsum_terms(step: Step) -> tuple[list[str], str] | None:
 def _einsum_operand(n: int, operands: list[str], output: str) -> Operand:
     own = operands[n]
     others = "".join(operands[:n] + operands[n + 1 :])
-    kept = next(
-        (at for at, index in enumerate(own) if index in output and index not in others), None
-    )
+    alone = any(index in output and index not in others for index in own)
+    kept = tuple(at for at, index in enumerate(own) if index in output)
     summed = next((at for at, index in enumerate(own) if index not in output), None)
-    return Operand(n, str(n), kept, summed)
+    return Operand(n, str(n), kept if alone else None, summed)
 
 
 _KINDS: Mapping[tuple[str, str], Callable[[Step], LayerKind | None]] = {

@@ -9,7 +9,7 @@ import torch
 from qviz.model.feeds import check_feeds, synthetic_feeds
 from qviz.model.model import Model, Step, Value
 from qviz.model.operators import find_operator
-from qviz.model.step_runner import StepRunner
+from qviz.model.step_runner import CPU, StepRunner, moved
 from qviz.model.uses import count_uses, release
 
 __all__ = ["Observer", "Runtime", "synthetic_feeds"]
@@ -20,10 +20,10 @@ Observer = Callable[[Step, Sequence[Value], tuple[Value, ...]], None]
 class Runtime:
     """Runs one model. Differentiable where the inputs are; outputs may be views of inputs."""
 
-    def __init__(self, model: Model) -> None:
-        """Prepare to run; sessions for onnxruntime's operators are built when first needed."""
+    def __init__(self, model: Model, place: torch.device = CPU) -> None:
+        """Prepare to run on a device, in torch and in onnxruntime's sessions, made when needed."""
         self._model = model
-        self._runner = StepRunner(model.graph, model.constants)
+        self._runner = StepRunner(model.graph, model.constants, place)
         self._uses = count_uses(model.steps)
 
     @property
@@ -35,6 +35,15 @@ class Runtime:
             if find_operator(step.domain, step.op, step.version) is None
         }
         return tuple(sorted(lacking | self._runner.fallen_back))
+
+    @property
+    def place(self) -> torch.device:
+        """The device on which steps run."""
+        return self._runner.place
+
+    def constant(self, name: str) -> torch.Tensor:
+        """One of the model's constants where steps run; it is moved there once."""
+        return self._runner.constant(name)
 
     def run_step(self, step: Step, operands: Sequence[Value]) -> tuple[Value, ...]:
         """Outputs of one step for its inputs, None for absent ones, and then its captures."""
@@ -56,15 +65,15 @@ class Runtime:
         """
         check_feeds(self._model, feeds)
         wanted = frozenset(self._model.outputs if keep is None else keep)
-        constants = {**self._model.constants, **(substitute or {})}
-        values: dict[str, Value] = dict(feeds)
+        given = {**(substitute or {}), **feeds}
+        values = {name: moved(value, self.place) for name, value in given.items()}
         uses = self._uses.copy()
         uses.update(wanted)
 
         def read(name: str) -> Value:
             if not name:
                 return None
-            return values[name] if name in values else constants[name]
+            return values[name] if name in values else self.constant(name)
 
         for step in self._model.steps:
             inputs = [read(name) for name in step.inputs]

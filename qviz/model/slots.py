@@ -12,6 +12,7 @@ from qviz.model.layer_kinds import LayerKind, Operand, layer_kind
 from qviz.model.model import Step
 from qviz.model.steps import inner_nodes, make_step
 from qviz.model.tensors import is_float
+from qviz.quant.axes import Axes
 
 Role = Literal["weight", "input"]
 
@@ -28,7 +29,7 @@ class Slot:
     role: Role
     value: str  # the tensor's name
     operand: int
-    axis: int | None  # channel axis; negative where the rank is unknown; None without channels
+    axis: Axes  # of its channels; only that of an input can be negative; None without channels
     group: str  # slots of one group share one quantizer
 
 
@@ -156,11 +157,11 @@ def _slot(
         dtype = dtypes.get(value)
         if dtype is not None and not dtype.is_floating_point:
             return None
-        axis = _axis(operand.input_axis, ranks.get(value))
-        return Slot(f"{step.name}.input", layer, "input", value, position, axis, f"input:{value}")
+        along = _axis(operand.input_axis, ranks.get(value))
+        return Slot(f"{step.name}.input", layer, "input", value, position, along, f"input:{value}")
     if not is_float(constant) or (place.kind.constant_first and constant.dim() != 2):
         return None
-    axis = _axis(operand.weight_axis, constant.dim()) if constant.dim() > 1 else None
+    axis = operand.channels(constant.shape)
     group = f"weight:{value}:{axis}"
     return Slot(f"{step.name}.weight", layer, "weight", value, position, axis, group)
 

@@ -20,14 +20,18 @@ from qviz.model.tensors import size_bytes
 _BUILT_IN_BYTES = 64 << 20
 # More values in one result are taken for a mistake in the model: 2 GiB of float32.
 LARGEST_RESULT = 1 << 29
+CPU = torch.device("cpu")
 
 
 @contextmanager
 def naming(step: Step) -> Iterator[None]:
-    """Whatever fails within is said of the step; raises QvizError."""
+    """Whatever fails within is said of the step; raises QvizError.
+
+    A device without memory left is no fault of the step: that error goes on as it is.
+    """
     try:
         yield
-    except QvizError:
+    except (QvizError, torch.OutOfMemoryError):
         raise
     except Exception as error:
         raise QvizError(
@@ -37,13 +41,24 @@ def naming(step: Step) -> Iterator[None]:
         ) from error
 
 
-class StepRunner:
-    """Runs steps of one graph and keeps the sessions they need."""
+def moved(value: Value, place: torch.device) -> Value:
+    """A value on a device; what is no tensor stays where it is."""
+    if isinstance(value, list):
+        return [moved(item, place) for item in value]
+    return value.to(place) if isinstance(value, torch.Tensor) else value
 
-    def __init__(self, graph: ir.Model, constants: Mapping[str, torch.Tensor]) -> None:
-        """Remember the graph's functions and constants; nothing is built yet."""
+
+class StepRunner:
+    """Runs steps of one graph on a device and keeps the sessions they need."""
+
+    def __init__(
+        self, graph: ir.Model, constants: Mapping[str, torch.Tensor], place: torch.device = CPU
+    ) -> None:
+        """Remember the graph's functions and constants; nothing is built or moved yet."""
+        self.place = place
         self._graph = graph
         self._constants = constants
+        self._moved: dict[str, torch.Tensor] = {}
         self._sessions: dict[tuple[object, ...], NodeSession] = {}
         self._fallen_back: set[str] = set()
 
@@ -52,6 +67,14 @@ class StepRunner:
         """Operators that so far ran in onnxruntime."""
         return frozenset(self._fallen_back)
 
+    def constant(self, name: str) -> torch.Tensor:
+        """One of the graph's constants where steps run; it is moved there once."""
+        if self.place == CPU:
+            return self._constants[name]
+        if name not in self._moved:
+            self._moved[name] = self._constants[name].to(self.place)
+        return self._moved[name]
+
     def run(
         self, step: Step, inputs: Sequence[Value], captures: Mapping[str, Value]
     ) -> tuple[Value, ...]:
@@ -59,7 +82,11 @@ class StepRunner:
         _check_size(step, inputs)
         with naming(step):
             try:
-                return self._run(step, inputs, captures)
+                if self.place == CPU:
+                    return self._run(step, inputs, captures)
+                with self.place:  # what an operator makes, an index or a shape, is made there
+                    outputs = self._run(step, inputs, captures)
+                return tuple(moved(value, self.place) for value in outputs)
             except Exception:
                 if step.op == "Gather":
                     _check_look_up(step, inputs)
@@ -80,6 +107,9 @@ class StepRunner:
         self, step: Step, inputs: Sequence[Value], captures: Mapping[str, Value]
     ) -> tuple[Value, ...]:
         self._fallen_back.add(step.op)
+        if self.place != CPU:  # onnxruntime's values are in the memory of the CPU
+            inputs = [self._on_cpu(n, v) for n, v in zip(step.inputs, inputs, strict=True)]
+            captures = {name: self._on_cpu(name, value) for name, value in captures.items()}
         declared = step.node.inputs
         values = {
             name: value
@@ -91,9 +121,17 @@ class StepRunner:
         key = (step.index, step.key, signature(values), tuple(fixed))
         session = self._sessions.get(key)
         if session is None:
-            session = NodeSession(step, values, _tensors(fixed), self._graph)
+            with CPU:
+                session = NodeSession(step, values, _tensors(fixed), self._graph)
             self._sessions[key] = session
-        return session.run(values)
+        with CPU:
+            return session.run(values)
+
+    def _on_cpu(self, name: str, value: Value) -> Value:
+        """A value from the device; of a constant the graph's own, which a session builds in."""
+        if value is not None and value is self._moved.get(name):
+            return self._constants[name]
+        return moved(value, CPU)
 
     def _is_fixed(self, name: str, value: Value) -> bool:
         """Whether the value is the model's own constant, not a substitute for it."""

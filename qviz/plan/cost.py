@@ -11,6 +11,7 @@ from torch import Tensor
 
 from qviz.model.model import Model
 from qviz.model.slots import Layer, Role
+from qviz.quant.axes import Axes, channel_count
 from qviz.quant.encoding import Encoding, Scaled
 from qviz.quant.scheme import Scheme
 
@@ -115,9 +116,7 @@ def _tensor_bytes(model: Model, name: str) -> int:
     return int(tensor.numel() * tensor.element_size()) if tensor.is_floating_point() else 0
 
 
-def weight_bytes(
-    tensor: Tensor, axis: int | None, scheme: Scheme, *, wide_scales: bool = False
-) -> int:
+def weight_bytes(tensor: Tensor, axis: Axes, scheme: Scheme, *, wide_scales: bool = False) -> int:
     """Packed codes plus what decodes them: scales, free zero points, a fitted codebook.
 
     `wide_scales` says that groups have scales in float32, which only their values tell.
@@ -125,7 +124,7 @@ def weight_bytes(
     if scheme.is_float:
         return int(tensor.numel() * tensor.element_size())
     packed = math.ceil(tensor.numel() * scheme.bits / 8)
-    rows = int(tensor.shape[axis]) if axis is not None else 1
+    rows = channel_count(tensor.shape, axis)
     match scheme.family:
         case "cast":
             return packed

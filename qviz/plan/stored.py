@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from qviz.errors import QvizError
@@ -10,6 +10,7 @@ from qviz.model.model import Model
 from qviz.model.quantized.quantizer import Quantizer
 from qviz.model.slots import Role, Slot
 from qviz.plan.plan import Plan, override, why_not, without_overrides
+from qviz.quant.axes import Axes
 from qviz.quant.encoding import Scaled
 from qviz.quant.formats import FORMATS
 from qviz.quant.scale import grid_of
@@ -38,7 +39,10 @@ def stored_quantizers(model: Model) -> dict[str, Stored]:
 def stored_quantizer(model: Model, slot: Slot) -> Stored | None:
     """That of one slot; None where the file has none that a scheme of the slot describes."""
     quantizer = model.quantizers.get(slot.group)
-    return None if quantizer is None else _stored(quantizer, slot)
+    if quantizer is None:
+        return None
+    shape = model.declared(slot.value).shape if slot.role == "weight" else ()
+    return _stored(_of_every_channel(quantizer, slot.axis, shape), slot)
 
 
 def stored_plan(model: Model, default: Plan) -> Plan:
@@ -110,6 +114,18 @@ def _measured(scheme: Scheme) -> Scheme:
     return replace(scheme, range=scheme.ranges[0])
 
 
+def _of_every_channel(quantizer: Quantizer, axis: Axes, shape: Sequence[int]) -> Quantizer:
+    """Scales along one of several axes of channels, as those of every channel."""
+    if not isinstance(axis, tuple) or quantizer.axis not in axis or quantizer.block is not None:
+        return quantizer
+    along = [-1 if at == quantizer.axis else 1 for at in axis]
+    sizes = [shape[at] for at in axis]
+    scale, zero = (
+        x.reshape(along).expand(sizes).flatten() for x in (quantizer.scale, quantizer.zero_point)
+    )
+    return replace(quantizer, scale=scale, zero_point=zero, axis=axis)
+
+
 def _granularity(quantizer: Quantizer) -> Granularity:
     if quantizer.block is not None:
         return "group"
@@ -118,7 +134,7 @@ def _granularity(quantizer: Quantizer) -> Granularity:
 
 def _stored(quantizer: Quantizer, slot: Slot) -> Stored | None:
     name = _FLOATS.get(quantizer.code, quantizer.code)
-    if name not in FORMATS or (quantizer.axis is not None and quantizer.axis != slot.axis):
+    if name not in FORMATS or quantizer.axis not in (None, slot.axis):
         return None
     granularity = _granularity(quantizer)
     if granularity not in FORMATS[name].granularities:

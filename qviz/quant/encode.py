@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from qviz.quant.axes import Axes
 from qviz.quant.clusters import kmeans, lloyd_max
 from qviz.quant.codebooks import dorefa_weights, sign
 from qviz.quant.encoding import Dynamic, Encoding, Scaled, block_scales, blocked
@@ -60,7 +61,7 @@ def find_encoding(stats: TensorStats, scheme: Scheme) -> Encoding:
     return _ranged(stats, scheme)
 
 
-def encode(low: Tensor, high: Tensor, scheme: Scheme, axis: int | None) -> Scaled:
+def encode(low: Tensor, high: Tensor, scheme: Scheme, axis: Axes) -> Scaled:
     """The encoding that covers [low, high] (float64, in the shape of its scales) under a scheme."""
     grid = grid_of(scheme)
     scale, zero = scale_for(low, high, scheme, grid)
@@ -118,7 +119,8 @@ def _block_scaled(stats: TensorStats, scheme: Scheme) -> Encoding:
     if scheme.family == "nvfp4":  # E2M1 reaches 6, and the block scales E4M3's 448
         tensor_scale = _largest(stats) / (6.0 * 448.0) or 1.0
     if not stats.kept:
-        return Dynamic(grid_of(scheme), scheme.format, stats.axis, scheme.group, tensor_scale)
+        axis = stats.axis if isinstance(stats.axis, int) else None
+        return Dynamic(grid_of(scheme), scheme.format, axis, scheme.group, tensor_scale)
     scale = block_scales(_rows(stats), scheme.format, scheme.group, tensor_scale)
     return Scaled(grid_of(scheme), scale, _no_zero(scale), stats.axis, scheme.group)
 
@@ -176,7 +178,7 @@ def _layer_wide(stats: TensorStats, scheme: Scheme) -> Scaled:
     return _means(scheme, mean.reshape(1), None)
 
 
-def _means(scheme: Scheme, scale: Tensor, axis: int | None, step: Tensor | None = None) -> Scaled:
+def _means(scheme: Scheme, scale: Tensor, axis: Axes, step: Tensor | None = None) -> Scaled:
     """Two or three levels; where the mean is of nothing but zeros, x̂ is zero."""
     means, nothing = scale.float(), scale.float() == 0.0
     one = torch.where(nothing, 1.0, means)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from qviz.quant.axes import Axes, from_rows, to_rows
 from qviz.quant.grids import Codebook, Grid, Integers, NarrowFloat
 
 MOST_LEVELS = 1 << 16  # of integers; no scaled grid reaches farther than that from zero
@@ -26,7 +27,7 @@ class Scaled:
     grid: Grid
     scale: Tensor
     zero_point: Tensor
-    axis: int | None
+    axis: Axes
     block: int | None = None
     step: Tensor | None = None
 
@@ -76,21 +77,19 @@ class Scaled:
 
         A zero may keep the sign of what was rounded to it.
         """
+        axis = self.axis
+        if isinstance(axis, tuple) or (axis and self._draws()):
+            return from_rows(replace(self, axis=0).apply(to_rows(x, axis)), axis, x.shape)
         if self.block is not None:
-            return self._held(
-                _in_blocks(x.float(), self.axis, self.block, self._snap_blocks), x.dtype
-            )
-        if self._draws_along_channels():
-            rows = x.movedim(self.axis or 0, 0).contiguous()
-            return replace(self, axis=0).apply(rows).movedim(0, self.axis or 0)
+            return self._held(_in_blocks(x.float(), axis, self.block, self._snap_blocks), x.dtype)
         if self.scale.numel() == 1:
             scale = self.scale[0]
             step = scale if self.step is None else self.step[0]
             out = self.grid.snap(torch.div(x.float(), step), int(self.zero_point[0]))
             return self._held(out.mul_(scale), x.dtype)
-        scale = _along(self.scale, x.ndim, self.axis)
-        step = scale if self.step is None else _along(self.step, x.ndim, self.axis)
-        out = self.grid.snap(torch.div(x.float(), step), _along(self.zero_point, x.ndim, self.axis))
+        scale = _along(self.scale, x.ndim, axis)
+        step = scale if self.step is None else _along(self.step, x.ndim, axis)
+        out = self.grid.snap(torch.div(x.float(), step), _along(self.zero_point, x.ndim, axis))
         return self._held(out.mul_(scale), x.dtype)
 
     def _held(self, out: Tensor, dtype: torch.dtype) -> Tensor:
@@ -100,10 +99,9 @@ class Scaled:
             out.clamp_(-largest, largest)
         return out.to(dtype)
 
-    def _draws_along_channels(self) -> bool:
+    def _draws(self) -> bool:
         """Stochastic rounding follows the order of the channels, wherever their axis lies."""
-        stochastic = isinstance(self.grid, Integers) and self.grid.rounding == "stochastic"
-        return stochastic and self.axis not in (None, 0)
+        return isinstance(self.grid, Integers) and self.grid.rounding == "stochastic"
 
     def _snap_blocks(self, blocks: Tensor) -> Tensor:
         scale = self.scale.unsqueeze(-1)
@@ -112,13 +110,13 @@ class Scaled:
 
     def codes(self, x: Tensor) -> Tensor:
         """Codes (int32): integers saturated with the zero point added, or positions of levels."""
+        axis = self.axis
+        if isinstance(axis, tuple) or (axis and self._draws()):
+            return from_rows(replace(self, axis=0).codes(to_rows(x, axis)), axis, x.shape)
         if self.block is not None:
-            return _in_blocks(x.float(), self.axis, self.block, self._block_codes).to(torch.int32)
-        if self._draws_along_channels():
-            rows = x.movedim(self.axis or 0, 0).contiguous()
-            return replace(self, axis=0).codes(rows).movedim(0, self.axis or 0)
-        scale = _along(self.scale if self.step is None else self.step, x.ndim, self.axis)
-        zero = _along(self.zero_point, x.ndim, self.axis)
+            return _in_blocks(x.float(), axis, self.block, self._block_codes).to(torch.int32)
+        scale = _along(self.scale if self.step is None else self.step, x.ndim, axis)
+        zero = _along(self.zero_point, x.ndim, axis)
         ratio = torch.div(x.float(), scale)
         if isinstance(self.grid, Codebook | NarrowFloat):
             return self.grid.indices(ratio.contiguous())

@@ -7,6 +7,7 @@ from functools import partial
 
 from torch import Tensor
 
+from qviz.quant.axes import Axes, to_rows
 from qviz.quant.bins import HALF, finite_values
 from qviz.quant.moving import moving_range
 from qviz.quant.sample import draw
@@ -16,7 +17,7 @@ from qviz.quant.tally import Room, Tally
 
 def measure(
     x: Tensor,
-    axis: int | None = None,
+    axis: Axes = None,
     *,
     keep: bool | Callable[[], Tensor] = False,
     room: Room | None = None,
@@ -27,7 +28,7 @@ def measure(
     NaN and infinite values, which no grid can hold, count as zeros, and `finite` tells of them.
     `room` is memory to work in, for those who measure many tensors.
     """
-    if axis is not None:
+    if isinstance(axis, int):
         axis = axis % x.ndim if x.ndim else None
     values = _by_channel(x, axis)
     found = Tally(len(values), counted=not keep and axis is not None)
@@ -55,14 +56,16 @@ def measure(
         channel_bins=found.channel_bins,
         source=source,
         moving=None if keep else moving_range(x),
-        drawn=None if keep else draw(x, axis),
+        drawn=None if keep else draw(x, axis if isinstance(axis, int) else None),
         finite=found.finite,
     )
 
 
-def _by_channel(x: Tensor, axis: int | None) -> Tensor:
+def _by_channel(x: Tensor, axis: Axes) -> Tensor:
     """[channels, samples, positions] in the tensor's own type; a view of all common layouts."""
     x = x.detach()
+    if isinstance(axis, tuple):
+        x, axis = to_rows(x, axis), 0
     if x.numel() == 0:
         return x.new_zeros((max(1 if axis is None else x.shape[axis], 1), 1, 1))
     if axis is None:  # as the values lie in memory, whatever the order of the axes
@@ -71,13 +74,12 @@ def _by_channel(x: Tensor, axis: int | None) -> Tensor:
     return x.reshape(sizes).transpose(0, 1)
 
 
-def _exact(x: Tensor, axis: int | None, finite: bool) -> Tensor:
+def _exact(x: Tensor, axis: Axes, finite: bool) -> Tensor:
     """Rows [channels, n], contiguous float32, finite; the same memory where they are that."""
     rows = x.detach().float()
-    rows = rows.reshape(1, -1) if axis is None else rows.movedim(axis, 0).flatten(1)
-    rows = rows.contiguous()
+    rows = rows.reshape(1, -1).contiguous() if axis is None else to_rows(rows, axis).flatten(1)
     return rows if finite else finite_values(rows)
 
 
-def _read_exact(read: Callable[[], Tensor], axis: int | None, finite: bool) -> Tensor:
+def _read_exact(read: Callable[[], Tensor], axis: Axes, finite: bool) -> Tensor:
     return _exact(read(), axis, finite)

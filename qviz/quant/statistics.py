@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from qviz.quant.axes import Axes
 from qviz.quant.bins import CHANNEL_HALF, HALF, bin_of, coarsened
 from qviz.quant.encoding import Scaled
 from qviz.quant.moving import MovingRange
@@ -26,7 +27,7 @@ class TensorStats:
     Bins hold the sum of their values, so each is represented by its mean and not by its centre.
     """
 
-    axis: int | None
+    axis: Axes
     count: int
     zeros: int
     minimum: Tensor  # [channels] float64 ([1] without a channel axis)

@@ -15,6 +15,7 @@ from qviz.errors import QvizError
 from qviz.ui.bottom_bar import BottomBar
 from qviz.ui.commands import Commands
 from qviz.ui.device_menu import DeviceMenu
+from qviz.ui.export_dialog import ExportDialog
 from qviz.ui.file_drop import FileDrop
 from qviz.ui.files import Files
 from qviz.ui.fonts import ui_font
@@ -62,6 +63,7 @@ class MainWindow(QMainWindow):
         self.message_area = MessageArea(self.banner)
         self.notices = Notices(session, self.message_area)
         self.jobs_strip = JobsStrip(session)
+        self.export_dialog: ExportDialog | None = None  # while it is open
         self.pages = QStackedWidget()
         self.pages.addWidget(self.welcome)
         self.pages.addWidget(self.workspace)
@@ -116,6 +118,23 @@ class MainWindow(QMainWindow):
         dialog.finished.connect(self.banner.hide)  # the dialog has said what failed in it
         dialog.open()
 
+    def show_export(self) -> None:
+        """Export the plan, or see what came of the latest export."""
+        if self.export_dialog is None:
+            self.export_dialog = ExportDialog(self.session, self, self.theme.palette)
+            self.export_dialog.finished.connect(self._forget_export)
+        self.export_dialog.show()
+        self.export_dialog.raise_()
+        self.export_dialog.activateWindow()
+
+    def _forget_export(self) -> None:
+        self.export_dialog = None
+
+    def _refresh_export(self) -> None:
+        if self.export_dialog is not None:
+            self.export_dialog.refresh()
+            self.banner.withdraw(self.session.export_failure)  # the dialog says it
+
     def go_to_departure(self) -> None:
         """Select the first layer that inherits more error than it adds, and say what is known."""
         found = self.session.departure()
@@ -139,6 +158,7 @@ class MainWindow(QMainWindow):
 
     def _connect(self) -> None:
         work, on = self.workspace, self.refresh.on
+        on("strip document", work.strip.refresh)  # first: whose number it is must not wait
         on("document", self._show_document)
         on("document strip", lambda: self.setWindowModified(self.files.modified()))
         on("rows sensitivity", self._show_rows)
@@ -146,13 +166,13 @@ class MainWindow(QMainWindow):
         for role in ROLES:  # one after the other, so that neither keeps the keys waiting
             on("distribution", partial(work.show_view, role))
         on("distribution", work.show_form)
-        on("strip document", work.strip.refresh)
         on("sensitivity document", work.sensitivity.refresh)
         on("jobs strip", work.sensitivity.follow_work)
         work.strip.caption.file_wanted.connect(self.files.ask_metric)
         on("jobs", self.jobs_strip.refresh)
         on("jobs document", self.files.open_pending)
         on("messages", lambda: self.message_area.show_messages(self.session.messages()))
+        on("export jobs document strip", self._refresh_export)
         self.theme.changed.connect(self._take_palette)
         self.toolbar.theme_toggled.connect(self.preferences.toggle_theme)
         self.toolbar.preset_picked.connect(self._apply_preset)
@@ -220,6 +240,8 @@ class MainWindow(QMainWindow):
         parts = (self.welcome, self.workspace, self.jobs_strip, self.message_area)
         for part in (*parts, self.commands, self.toolbar, self.recent_menu):
             part.set_palette(palette)
+        if self.export_dialog is not None:
+            self.export_dialog.set_palette(palette)
         self.commands[f"theme_{self.theme.mode}"].setChecked(True)
 
     # the window itself

@@ -72,6 +72,11 @@ def significant(value: float | None, digits: int = 4) -> str:
     return NONE if value is None else f"{value:.{digits}g}".replace("-", MINUS)
 
 
+def steady(value: float, digits: int) -> str:
+    """Significant digits with zeros at the end, 0.20, so that a number that counts stays put."""
+    return f"{value:#.{digits}g}".removesuffix(".").replace("-", MINUS)
+
+
 def signed(value: float, digits: int = 1) -> str:
     """+0.4, −0.8, or 0.0 without a sign."""
     text = f"{abs(value):.{digits}f}"

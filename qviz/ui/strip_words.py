@@ -27,7 +27,7 @@ def part_choices(counts: Mapping[str, int]) -> tuple[Choice, ...]:
 def flip_notes(strip: Strip) -> tuple[str, ...]:
     """Of how many samples, and the divergence, in fewer and fewer words."""
     seen = text.count(strip.samples)
-    divergence = "" if strip.kl is None else f"KL {text.significant(strip.kl, 2)}"
+    divergence = "" if strip.kl is None else f"KL {text.steady(strip.kl, 2)}"
     if strip.flips is None:
         unknown = "changed answers", "changed"
         return (f"{divergence} nats", divergence) if divergence else unknown
@@ -43,7 +43,7 @@ def seen_words(strip: Strip) -> str:
         return strip.message
     if strip.first_kl is not None:
         seen = text.counted(strip.first_kl_samples, "sample")
-        return f"KL {text.significant(strip.first_kl, 3)} nats ({seen})"
+        return f"KL {text.steady(strip.first_kl, 3)} nats ({seen})"
     if strip.total == 0:
         return "Waiting for the first samples" if strip.state == "waiting" else ""
     if strip.stale:

@@ -16,8 +16,10 @@ import qviz
 from qviz.app.class_table import Answers, answers_of, class_rows
 from qviz.app.session import Session
 from qviz.cli.headless import run_plan
-from qviz.cli.tables import class_table
+from qviz.cli.tables import INTERVALS, class_table
 from qviz.engine.estimates import wilson
+
+Cell = tuple[int, int, int]
 
 
 @pytest.fixture
@@ -176,6 +178,93 @@ def test_a_thousand_classes_stand_with_the_worst_first(answers: Answers) -> None
     assert worst[0] < -20.0
 
 
+@pytest.fixture
+def masks(write_model: Callable[..., Path], tmp_path: Path) -> tuple[Path, Path]:
+    """A model of three classes at every pixel, and masks of which a quarter is left out."""
+    w = np.random.default_rng(1).normal(size=(3, 2, 1, 1)).astype(np.float32)
+    nodes = [helper.make_node("Conv", ["x", "w"], ["y"], name="conv")]
+    shapes = {"x": ["N", 2, 4, 4]}, {"y": ["N", 3, 4, 4]}
+    model = write_model("pixels.onnx", nodes, {"w": w}, *shapes)
+    x = np.random.default_rng(2).normal(size=(20, 2, 4, 4)).astype(np.float32)
+    labels = np.tile(np.array([0, 1, 2, 255], np.uint8), (20, 4, 1))
+    np.savez(tmp_path / "masks.npz", x=x, labels=labels)
+    return model, tmp_path / "masks.npz"
+
+
+def with_counts(answers: Answers, before: list[list[Cell]], now: list[list[Cell]]) -> Answers:
+    counts = (np.array(each, np.int32) for each in (before, now))
+    float_counts, own = counts
+    evaluation = replace(answers.evaluation, counts=own, float_counts=float_counts)
+    return Answers(replace(answers.samples, class_names=("road", "car")), evaluation)
+
+
+def test_classes_of_pixels_of_a_hand_made_case(answers: Answers) -> None:
+    """Labels, predictions and hits of two classes in three pictures of 10 pixels."""
+    before: list[list[Cell]] = [
+        [(8, 8, 8), (2, 2, 2)],
+        [(10, 9, 9), (0, 1, 0)],
+        [(7, 7, 6), (3, 3, 2)],
+    ]
+    now: list[list[Cell]] = [
+        [(8, 10, 8), (2, 0, 0)],
+        [(10, 10, 10), (0, 0, 0)],
+        [(7, 8, 6), (3, 2, 1)],
+    ]
+    car, road = class_rows(with_counts(answers, before, now))
+    assert (car.name, road.name) == ("1 car", "0 road")
+    assert (car.samples, road.samples) == (2, 3)
+    for share, hits, of, samples in (
+        (car.float_recall, 4, 5, 2),
+        (car.recall, 1, 5, 2),
+        (car.float_precision, 4, 6, 3),
+        (car.precision, 1, 2, 1),
+        (car.float_iou, 4, 7, 3),
+        (car.iou, 1, 6, 2),
+        (road.float_recall, 23, 25, 3),
+        (road.recall, 24, 25, 3),
+        (road.precision, 24, 28, 3),
+        (road.iou, 24, 29, 3),
+    ):
+        assert share is not None
+        assert (share.of, share.samples) == (of, samples)
+        assert share.value == pytest.approx(100.0 * hits / of)
+        assert 0.0 <= share.low <= share.value <= share.high <= 100.0
+        assert ((share.low, share.high) == (0.0, 100.0)) == (samples < 3)
+    assert car.iou_change == pytest.approx(100.0 * (1 / 6 - 4 / 7))
+    assert (road.iou_change or 0.0) > (car.iou_change or 0.0)
+
+
+def test_a_class_that_no_pixel_has_is_left_out(answers: Answers) -> None:
+    rows = class_rows(with_counts(answers, [[(4, 4, 4), (0, 0, 0)]], [[(4, 4, 4), (0, 0, 0)]]))
+    assert [row.name for row in rows] == ["0 road"]
+    rows = class_rows(with_counts(answers, [[(4, 4, 4), (0, 0, 0)]], [[(4, 3, 3), (0, 1, 0)]]))
+    car = next(row for row in rows if row.index == 1)
+    assert (car.samples, car.recall, car.float_iou) == (0, None, None)
+    assert car.iou is not None
+    assert car.iou.value == 0.0
+    assert rows[-1] is car  # no change is known
+
+
+def test_the_rows_of_masks_agree_with_their_metrics(masks: tuple[Path, Path]) -> None:
+    session = qviz.open(*masks)
+    session.set_defaults("int2", "uint2")
+    session.evaluate("all")
+    answers = session.strip().answers
+    assert answers is not None
+    assert answers.of_positions
+    rows = class_rows(answers)
+    for metric, shares in (
+        ("mean recall", [row.recall for row in rows]),
+        ("mean IoU", [row.iou for row in rows]),
+    ):
+        session.set_metric(metric)
+        values = [share.value for share in shares if share is not None]
+        assert np.mean(values) == pytest.approx(session.evaluate().value)
+    changes = [row.iou_change for row in rows]
+    assert None not in changes
+    assert changes == sorted(changes, key=lambda change: change or 0.0)
+
+
 def run(model: Path, samples: Path) -> None:
     run_plan(
         str(model),
@@ -214,18 +303,18 @@ def test_the_command_line_prints_every_class(
     assert sorted(line.split()[0] for line in table) == ["0", "1", "2", "3"]
 
 
-def test_the_command_line_says_that_255_is_left_out(
-    write_model: Callable[..., Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_the_command_line_prints_the_classes_of_masks(
+    masks: tuple[Path, Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    w = np.random.default_rng(1).normal(size=(3, 2, 1, 1)).astype(np.float32)
-    nodes = [helper.make_node("Conv", ["x", "w"], ["y"], name="conv")]
-    shapes = {"x": ["N", 2, 4, 4]}, {"y": ["N", 3, 4, 4]}
-    model = write_model("pixels.onnx", nodes, {"w": w}, *shapes)
-    x = np.random.default_rng(2).normal(size=(20, 2, 4, 4)).astype(np.float32)
-    labels = np.tile(np.array([0, 1, 2, 255], np.uint8), (20, 4, 1))
-    np.savez(tmp_path / "masks.npz", x=x, labels=labels)
-    run(model, tmp_path / "masks.npz")
-    assert "labels of 255 are left out" in " ".join(capsys.readouterr().out.split())
+    monkeypatch.setenv("COLUMNS", "200")
+    run(*masks)
+    said = capsys.readouterr().out
+    assert "labels of 255 are left out" in " ".join(said.split())
+    head = next(line for line in said.splitlines() if line.startswith("class "))
+    assert "IoU: float" in head
+    table = said[said.index(head) :].splitlines()
+    assert sorted(line.split()[0] for line in table[1:4]) == ["0", "1", "2"]
+    assert table[4] == INTERVALS
 
 
 def test_the_command_line_says_where_samples_have_no_class_each(

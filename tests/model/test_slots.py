@@ -14,6 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from qviz.model.read_onnx import read_onnx
 
 if TYPE_CHECKING:
+    from qviz.quant.axes import Axes
     from tests.model.conftest import Write
 
 Rng = np.random.Generator
@@ -33,7 +34,9 @@ def floats(rng: Rng, *shape: int) -> NDArray[np.float32]:
         ("Gemm", (2, 4), (4, 6), {}, (1, 1)),
         ("Gemm", (4, 2), (4, 6), {"transA": 1}, (1, 0)),
         ("MatMul", (2, 5, 4), (4, 6), {}, (1, 2)),
-        ("MatMul", (2, 5, 4), (2, 4, 6), {}, (2, 2)),
+        ("MatMul", (2, 5, 4), (2, 4, 6), {}, ((0, 2), 2)),
+        ("MatMul", (2, 5, 4), (1, 4, 6), {}, (2, 2)),
+        ("MatMul", (2, 1, 5, 4), (2, 3, 4, 6), {}, ((0, 1, 3), 3)),
         ("MatMul", (2, 5, 4), (4,), {}, (None, 2)),
     ],
 )
@@ -44,7 +47,7 @@ def test_channel_axes(
     x: tuple[int, ...],
     weight: tuple[int, ...],
     attributes: dict[str, Any],
-    axes: tuple[int | None, int],
+    axes: tuple[Axes, int],
 ) -> None:
     node = helper.make_node(op, ["x", "w"], ["y"], name="layer", **attributes)
     model = read_onnx(write([node], {"x": x}, ["y"], {"w": floats(rng, *weight)}))
@@ -89,18 +92,23 @@ def test_two_computed_operands_are_two_inputs(write: Write) -> None:
     assert model.layers[0].parameters == 0
 
 
+@pytest.mark.parametrize(("direction", "rows"), [("forward", 1), ("bidirectional", (0, 1))])
 @pytest.mark.parametrize(("op", "gates"), [("LSTM", 4), ("GRU", 3), ("RNN", 1)])
-def test_recurrent_layers_have_two_weights(write: Write, rng: Rng, op: str, gates: int) -> None:
+def test_recurrent_layers_have_two_weights(
+    write: Write, rng: Rng, op: str, gates: int, direction: str, rows: Axes
+) -> None:
+    count = 1 if direction == "forward" else 2
     constants = {
-        "w": floats(rng, 1, gates * 5, 3),
-        "r": floats(rng, 1, gates * 5, 5),
-        "b": floats(rng, 1, gates * 10),
+        "w": floats(rng, count, gates * 5, 3),
+        "r": floats(rng, count, gates * 5, 5),
+        "b": floats(rng, count, gates * 10),
     }
-    node = helper.make_node(op, ["x", "w", "r", "b"], ["y"], name="rec", hidden_size=5)
+    given_ = ["x", "w", "r", "b"]
+    node = helper.make_node(op, given_, ["y"], name="rec", hidden_size=5, direction=direction)
     model = read_onnx(write([node], {"x": [7, 2, 3]}, ["y"], constants))
     (layer,) = model.layers
     assert layer.slots == ("rec.weight", "rec.weight.R", "rec.input")
-    assert [model.slots[name].axis for name in layer.slots] == [1, 1, 2]
+    assert [model.slots[name].axis for name in layer.slots] == [rows, rows, 2]
     assert layer.bias == "b"
     assert layer.parameters == sum(array.size for array in constants.values())
 
@@ -194,16 +202,18 @@ def test_every_slot_has_a_name_of_its_own(
     [
         ("bsd,dh->bsh", (4, 6), (1, 2)),
         ("bsd,hd->bsh", (6, 4), (0, 2)),
-        ("bsd, dhk -> bshk", (4, 2, 3), (1, 2)),
+        ("bsd, dhk -> bshk", (4, 2, 3), ((1, 2), 2)),
+        ("bsd,bdh->bsh", (2, 4, 6), ((0, 2), 2)),
+        ("bsd,bhd->bsh", (2, 6, 4), ((0, 1), 2)),
         ("bsd,bsd->", (1, 5, 4), (None, 0)),
         ("bsd,dh", (4, 6), (1, 2)),
     ],
 )
-def test_an_einsum_has_channels_that_only_its_weight_and_output_have(
-    write: Write, rng: Rng, equation: str, weight: tuple[int, ...], axes: tuple[int | None, int]
+def test_the_channels_of_an_einsum_are_the_indices_of_its_weight_in_the_output(
+    write: Write, rng: Rng, equation: str, weight: tuple[int, ...], axes: tuple[Axes, int]
 ) -> None:
     node = helper.make_node("Einsum", ["x", "w"], ["y"], name="mix", equation=equation)
-    model = read_onnx(write([node], {"x": [1, 5, 4]}, ["y"], {"w": floats(rng, *weight)}))
+    model = read_onnx(write([node], {"x": ["n", 5, 4]}, ["y"], {"w": floats(rng, *weight)}))
     assert (model.slots["mix.weight"].axis, model.slots["mix.input"].axis) == axes
 
 

@@ -159,6 +159,16 @@ def test_bits_per_weight(scheme: str, bits: float) -> None:
     assert 8 * weight_bytes(weight, 0, parse_scheme(scheme)) / weight.numel() == bits
 
 
+def test_the_scales_of_a_stack_of_matrices_are_those_of_its_channels() -> None:
+    """Three matrices [40, 6]: 18 channels, each with two groups of its own."""
+    x, schemes_ = torch.randn(3, 40, 6), ("int4:group=32", "int4:channel")
+    for scheme, size in zip(map(parse_scheme, schemes_), (2 * 36, 4 * 18), strict=True):
+        encoding = find_encoding(measure(x, (0, 2), keep=True), scheme)
+        assert isinstance(encoding, Scaled)
+        each = 2 if encoding.block else 4
+        assert weight_bytes(x, (0, 2), scheme) == 360 + each * encoding.scale.numel() == 360 + size
+
+
 def test_groups_whose_scales_are_no_float16_pay_for_float32(build: Any) -> None:
     scheme = parse_scheme("int4:group=16")
     for size, wide in ((1.0, False), (1e-6, True), (1e7, True)):

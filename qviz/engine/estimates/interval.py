@@ -49,7 +49,7 @@ def interval(
     return max(low, value - spread), min(high, value + spread)
 
 
-def wilson(mean: float, n: int, population: int | None = None) -> tuple[float, float]:
+def wilson(mean: float, n: float, population: int | None = None) -> tuple[float, float]:
     """95 % Wilson score interval of a proportion seen on `n` samples.
 
     With a finite `population` it closes on the exact value when all samples have been seen.
@@ -62,7 +62,7 @@ def wilson(mean: float, n: int, population: int | None = None) -> tuple[float, f
     return (mean, mean) if n >= population else _score(mean, effective(n, population), Z95)
 
 
-def effective(n: int, population: int) -> float:
+def effective(n: float, population: int) -> float:
     """What n draws without replacement from N count for: n·(N-1)/(N-n), all N for infinitely many.
 
     Also the clock of a watched mean: n·(N-1)/(N-n)·(x̄ - μ) is a martingale whose variance is σ²

@@ -95,7 +95,8 @@ def weight_codes(weight: Tensor, encoding: Encoding | None, out_axis: int) -> We
     if encoding.block is not None or encoding.step is not None or weight.dtype != torch.float32:
         return None
     per_channel = encoding.scale.numel() > 1
-    if per_channel and (encoding.axis is None or encoding.axis % weight.ndim != out_axis):
+    axis = encoding.axis
+    if per_channel and (not isinstance(axis, int) or axis % weight.ndim != out_axis):
         return None
     codes = encoding.codes(weight).movedim(out_axis, 0)
     zero = encoding.zero_point.reshape(-1, *[1] * (weight.ndim - 1))

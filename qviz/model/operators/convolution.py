@@ -29,7 +29,7 @@ _CONV_TRANSPOSE: dict[int, Callable[..., Tensor]] = {
 @operator("Conv")
 def conv(step: Step, x: Tensor, w: Tensor, b: Tensor | None = None) -> Tensor:
     """Cross-correlation of x (N, C, ...) with w (M, C/group, ...)."""
-    if x.dim() == 4:
+    if x.dim() == 4 and x.device.type == "cpu":
         # oneDNN runs depthwise convolutions a quarter faster in this layout, others as fast; the
         # layout then passes on from layer to layer.
         x = x.contiguous(memory_format=torch.channels_last)

@@ -65,13 +65,13 @@ def _recurrent_weight(
 
 
 def _by_rows(code: str, floats: Tensor, scale: Tensor, zero: Tensor, rows: int) -> Quantizer | None:
-    """Scales of a row, which are those of its blocks where two directions have their own."""
+    """Scales of the rows, of which each direction has its own."""
     directions, _, inputs = floats.shape
     if directions == 1:
         return lay_out(code, floats.shape, scale[0], zero[0], axis=1)
-    scale, zero = (x.expand(directions, rows).T for x in (scale, zero))
-    held = lay_out(code, (rows, directions * inputs), scale, zero, axis=1, block=inputs)
-    return None if held is None else replace(held, axis=1)
+    scale, zero = (x.expand(directions, rows).flatten() for x in (scale, zero))
+    held = lay_out(code, (directions * rows, inputs), scale, zero)
+    return None if held is None else replace(held, axis=(0, 1))
 
 
 FUSED_LAYERS: Mapping[tuple[str, str], Rewrite] = {

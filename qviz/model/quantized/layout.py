@@ -92,12 +92,16 @@ def moved_quantizer(
     if node.op_type == "Transpose":
         given = node.attributes.get("perm")
         order = list(reversed(range(len(before)))) if given is None else list(given.as_ints())
+        if isinstance(axis, tuple):
+            return None
         others = [place for place in order if place != axis and before[place] > 1]
         if quantizer.block is not None and others != sorted(others):
             return None  # a block's values no longer follow one another
         return quantizer if axis is None else replace(quantizer, axis=order.index(axis))
     if axis is None:
         return quantizer
+    if isinstance(axis, tuple):
+        return None
     ahead = math.prod(before[:axis])
     for place, size in enumerate(after):
         if size == before[axis] and math.prod(after[:place]) == ahead:

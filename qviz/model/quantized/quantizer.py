@@ -8,6 +8,8 @@ import onnx_ir as ir
 import torch
 from torch import Tensor
 
+from qviz.quant.axes import Axes
+
 _QUANTIZER = "quantizer"  # in a constant's `meta`: its Quantizer, or None where none can hold it
 
 
@@ -23,7 +25,7 @@ class Quantizer:
     code: str
     scale: Tensor
     zero_point: Tensor
-    axis: int | None = None  # negative where the tensor's rank is unknown
+    axis: Axes = None  # negative where the tensor's rank is unknown
     block: int | None = None
 
     def same_as(self, other: Quantizer) -> bool:
