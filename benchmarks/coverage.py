@@ -2,11 +2,12 @@
 
 Run: python benchmarks/coverage.py [STREAMS [PLAN ...]]. The bundled network's predictions under
 each plan are resized to a pool of 10,000 by drawing with replacement, anew for each stream, and
-streamed in chunks of 64. "Covered": streams whose interval held the pool's exact value after every
-chunk. Samples are those at which the half-width was 1 point or less first: of the design; of plain
-sampling with the same bets, which may be watched too; of plain sampling with a fixed number and
-Wilson's interval, which may not; and of the design with a fixed number and all rates known, which
-no method can do much better than.
+streamed as the window does it: 256 in shuffled order, then those that the design draws, then the
+rest in order. "Covered": streams whose shown interval, the overlap of both, held the pool's exact
+value after every chunk until all were seen. Samples are those at which the half-width was 1 point
+or less first: of the design; of plain sampling with the same bets, which may be watched too; of
+plain sampling with a fixed number and Wilson's interval, which may not; and of the design with a
+fixed number and all rates known, which no method can do much better than.
 """
 
 from __future__ import annotations
@@ -21,8 +22,11 @@ from onnxruntime import InferenceSession
 import qviz
 from qviz.app.session import Session
 from qviz.data.bundled import demo_model, demo_samples
-from qviz.engine.estimates import Design
+from qviz.engine.estimates import Design, Estimate, MeanSequence
 from qviz.engine.estimates.strata import Strata
+from qviz.engine.evaluate import FIRST
+from qviz.engine.pool import ALPHA, MOST
+from qviz.engine.tally import STREAM_ALPHA
 
 Array = NDArray[np.float64]
 
@@ -30,7 +34,7 @@ POOL = 10_000
 CHUNK = 64
 HALF_WIDTH = 0.01
 LOOK = 320  # samples at which the value's error is told
-LEAST = 1_280  # samples of a stream that is watched, more until the half-width is reached
+LATER = 512  # samples of the rest between two looks
 Z2 = 1.959963985**2
 PLANS = {
     "W8A8": ("int8:channel", "uint8"),
@@ -83,21 +87,47 @@ def right(session: Session, weights: str, inputs: str) -> Array:
     return found
 
 
-def stream(reference: Array, margins: Array, values: Array, seed: int, least: int) -> Stream:
-    """Watch one stream until the half-width and `least` samples are reached."""
-    design, truth = Design(reference, margins, seed), values.mean()
+def stream(reference: Array, margins: Array, values: Array, seed: int) -> Stream:
+    """Watch one stream as the window shows it until all samples were seen."""
+    design, truth = Design(reference, margins, seed, alpha=ALPHA), values.mean()
+    ordered = MeanSequence(len(values), alpha=STREAM_ALPHA)
+    order = np.random.default_rng(seed + 10**6).permutation(len(values))
+    changes = (0.5 + 0.5 * (values - reference))[order]
+    ordered.add(changes[:FIRST])
+
+    def holds(drawn: Estimate) -> bool:
+        known = ordered.estimate()
+        low = max(drawn.low, reference.mean() + 2.0 * known.low - 1.0)
+        high = min(drawn.high, reference.mean() + 2.0 * known.high - 1.0)
+        return bool(low - 1e-12 <= truth <= high + 1e-12)
+
     needed, held, error = 0, True, 0.0
+    last = design.estimate()  # what the window has when it stops drawing
+    while not needed and len(rows := design.next(CHUNK)):
+        design.add(rows, values[rows])
+        drawn = design.estimate()
+        if drawn.seen <= MOST:
+            last, held = drawn, held and holds(drawn)
+        if drawn.seen == LOOK:
+            error = drawn.value - truth
+        if drawn.high - drawn.low <= 2 * HALF_WIDTH:
+            needed = drawn.seen
+    for start in range(FIRST, len(values), LATER):
+        ordered.add(changes[start : start + LATER])
+        held = held and holds(last)
+    return Stream(needed, held, error)
+
+
+def plainly(values: Array, seed: int) -> int:
+    """Samples of plain sampling with the same bets until the half-width was reached."""
+    nothing = np.zeros(POOL)
+    design = Design(nothing, nothing, seed)
     while len(rows := design.next(CHUNK)):
         design.add(rows, values[rows])
         shown = design.estimate()
-        held &= shown.low - 1e-12 <= truth <= shown.high + 1e-12
-        if shown.seen == LOOK:
-            error = shown.value - truth
-        if not needed and shown.high - shown.low <= 2 * HALF_WIDTH:
-            needed = shown.seen
-        if needed and shown.seen >= least:
-            break
-    return Stream(needed, bool(held), error)
+        if shown.high - shown.low <= 2 * HALF_WIDTH:
+            return shown.seen
+    return POOL
 
 
 def fixed(variance: float) -> float:
@@ -116,14 +146,13 @@ def spread(reference: Array, margins: Array, values: Array) -> float:
 def row(plan: str, margins: Array, values: Array, streams: int) -> str:
     """The figures of one plan."""
     found, plain, drops, flips, best = [], [], [], [], []
-    nothing = np.zeros(POOL)
     for seed in range(streams):
         chosen = np.random.default_rng(seed).integers(0, len(values), POOL)
         m, q = margins[chosen], values[chosen]
         f = (m > 0).astype(float)
-        found.append(stream(f, m, q, seed, LEAST))
+        found.append(stream(f, m, q, seed))
         if seed < max(streams // 50, 4):
-            plain.append(stream(nothing, nothing, q, seed, 0).needed)
+            plain.append(plainly(q, seed))
             drops.append(100 * (f - q).mean())
             flips.append(100 * np.abs(f - q).mean())
             best.append(fixed(spread(f, m, q)))

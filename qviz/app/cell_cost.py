@@ -8,8 +8,9 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class CellCost:
-    """One layer by the latest request, under the last of its schemes.
+    """One layer by the request and scheme that the Sensitivity page showed last.
 
+    By the latest request and its last scheme where the page showed none. `scheme` is in words.
     `value` is the mean KL(p_float ‖ p) in nats; of outputs without classes it is their noise over
     their signal, 10^(-SQNR/10). In the mode all-but it is what the layer's return to float takes
     away. None of the rest is known of a guess but the scheme, role and mode.

@@ -54,6 +54,8 @@ def why_no_departure(document: Document, findings: Findings) -> str:
     """Why there is no such layer; "" when there is one."""
     if document.model is None:
         return "Open a model first"
+    if not document.model.runs:
+        return "Weights only: this file has no graph to follow errors through"
     if document.scored is None:
         return "Open samples first: errors are followed from layer to layer on them"
     errors = findings.outputs.get(document.plan.key)

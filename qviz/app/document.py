@@ -15,7 +15,8 @@ from qviz.engine.metrics import Metric
 from qviz.errors import QvizError
 from qviz.model.model import Model
 from qviz.model.parity import Parity
-from qviz.plan.plan import Plan
+from qviz.plan.branches import ONE_BRANCH, Branches
+from qviz.plan.plan import Plan, Remarks
 from qviz.quant.encoding import Encoding
 from qviz.quant.error import SlotError
 from qviz.quant.scheme import Scheme
@@ -44,6 +45,16 @@ class Document:
     looks: Looks = NO_LOOKS  # which plans' numbers were shown, and on which samples
     plan_path: str = ""
     saved_plan: str = DEFAULT_PLAN.key  # key of the plan as last opened or saved
+    saved_remarks: Remarks = DEFAULT_PLAN.remarks  # those of that plan
+    branches: Branches = ONE_BRANCH
+    saved_branches: Branches = ONE_BRANCH  # as last opened or saved with a project
+    project_path: str = ""  # of the open project
+
+    @property
+    def remarked(self) -> bool:
+        """Whether tags, notes, locks or branches are not saved; the plan's schemes aside."""
+        remarks, branches = self.plan.remarks, self.branches
+        return remarks != self.saved_remarks or branches != self.saved_branches
 
     @property
     def scored(self) -> Samples | None:

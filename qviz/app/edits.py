@@ -1,15 +1,23 @@
-"""Edits: Plan -> Plan, one function per thing a user can decide. Sharing groups move together."""
+"""Edits: Plan -> Plan, one function per thing a user can decide of slots and layers.
+
+Sharing groups move together. Locked slots are passed by; where there are no others it is refused.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
+from qviz.app.rule_edits import add_rule as add_rule
+from qviz.app.rule_edits import checked
 from qviz.app.scheme_edits import widened, with_field
 from qviz.errors import QvizError
 from qviz.model.model import Model
-from qviz.plan.plan import CURE, Plan, Rule, check_plan, override, why_not, without_overrides
+from qviz.plan.layer_facts import layer_facts
+from qviz.plan.locks import unlocked
+from qviz.plan.plan import CURE, Plan, nothing_matches, override, why_not, without_overrides
 from qviz.plan.resolve import schemes
+from qviz.plan.selector import FORBIDDEN
 from qviz.plan.stored import back_to_stored, check_stored
 from qviz.quant.formats import FORMATS
 from qviz.quant.scheme import Scheme
@@ -35,11 +43,11 @@ def change_schemes(
     """The plan with `change(slot, scheme)` applied to each slot and its sharing group.
 
     Raises:
-        QvizError: a scheme that a slot cannot take.
+        QvizError: a scheme that a slot cannot take, or locks on all of the slots.
     """
     present = schemes(model, plan)
     changed: dict[str, Scheme] = {}
-    for name in with_group(model, slots):
+    for name in unlocked(model, plan, with_group(model, slots)):
         scheme = change(name, present[name])
         reason = why_not(scheme, model.slots[name])
         if reason:
@@ -100,23 +108,46 @@ def set_clip(model: Model, plan: Plan, slots: Sequence[str], low: float, high: f
 
 def reset(model: Model, plan: Plan, slots: Sequence[str]) -> Plan:
     """Slots back at what the plan's defaults and rules give, or else the quantized file."""
-    names = with_group(model, slots)
-    return back_to_stored(model, without_overrides(plan, names), names)
+    names = unlocked(model, plan, with_group(model, slots))
+    back, facts = without_overrides(plan, names), layer_facts(model)
+    decided = back.decisions(model.slots, facts)
+    return back_to_stored(model, back, [name for name in names if decided[name][0] == 0])
 
 
-def add_rule(model: Model, plan: Plan, rule: Rule) -> Plan:
-    """A rule at the end, where it wins over earlier ones; overrides it speaks of are dropped.
+def set_note(model: Model, plan: Plan, layer: str, text: str) -> Plan:
+    """The plan with a note on a layer; an empty one is none.
 
     Raises:
-        QvizError: the pattern matches no slot, or a slot cannot take the scheme.
+        QvizError: the model has no such layer.
     """
-    matched = [
-        name
-        for name, slot in model.slots.items()
-        if rule.matches(slot, model.layers[slot.layer].name)
-    ]
-    cleared = without_overrides(plan, with_group(model, matched))
-    changed = replace(cleared, rules=(*plan.rules, rule))
-    check_plan(changed, model.slots, {layer.index: layer.name for layer in model.layers})
-    check_stored(model, schemes(model, changed))
-    return changed
+    _check_layers(model, [layer])
+    kept = {name: note for name, note in plan.notes.items() if name != layer}
+    return replace(plan, notes={**kept, layer: text} if text.strip() else kept)
+
+
+def set_tags(model: Model, plan: Plan, layers: Sequence[str], tags: Sequence[str]) -> Plan:
+    """The plan with these tags on each of the layers, in place of those it had.
+
+    Rules that ask for tags follow; locked slots stay as they are.
+
+    Raises:
+        QvizError: an unknown layer, a tag that no rule could name, or a scheme that a slot cannot
+            take.
+    """
+    _check_layers(model, layers)
+    given = frozenset(tag.strip() for tag in tags)
+    for tag in sorted(given):
+        if not tag or any(sign in tag for sign in FORBIDDEN):
+            cause = "a tag is a word without | and &, which rules join words with"
+            raise QvizError(f"tag '{tag}'", cause, "Choose another word")
+    kept = {name: own for name, own in plan.tags.items() if name not in layers}
+    if given:
+        kept |= dict.fromkeys(layers, given)
+    return checked(model, plan, replace(plan, tags=kept))
+
+
+def _check_layers(model: Model, layers: Sequence[str]) -> None:
+    known = [layer.name for layer in model.layers]
+    for name in layers:
+        if name not in known:
+            raise nothing_matches(name, known, "layer")

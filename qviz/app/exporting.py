@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from qviz.app.class_table import class_names
 from qviz.app.document import Document
+from qviz.app.export_view import ExportView, export_view
 from qviz.app.pipelines.exporting import Export, Wish, check_calibrated, export_plan
 from qviz.app.sensitivity.present import about
 from qviz.app.state import complaint
@@ -16,7 +18,7 @@ class Exporting(Sweeping):
     """Exports the plan. Use `Session`."""
 
     _export: tuple[Document, Export] | None = None  # the latest, and what it was made of
-    _export_failed = ""  # why the latest was not finished
+    _export_failed: tuple[Document, str] | None = None  # why the latest was not finished
 
     def export(
         self,
@@ -64,18 +66,23 @@ class Exporting(Sweeping):
             raise QvizError(model.name, "it has no graph that could be exported", "Open a model")
         check_calibrated(model, document, findings)
         wish = Wish(Path(path), opset, verify, latency, limit)
-        self._export, self._export_failed = None, ""
+        self._export, self._export_failed = None, None
 
         def deliver(payload: object) -> None:
             if isinstance(payload, Export):
                 self._export = document, payload
                 self._changed("export")
 
+        def failed(error: Exception) -> None:
+            self._export_failed = document, complaint(error).text
+            self._say_failed(error)
+            self._changed("export")
+
         self._lanes["export"].restart(
             "Exporting",
             lambda token: export_plan(executor, document, findings, wish, token),
             deliver,
-            self._export_stopped,
+            failed,
             lambda: self._changed("export"),
         )
 
@@ -92,10 +99,19 @@ class Exporting(Sweeping):
 
     @property
     def export_failure(self) -> str:
-        """Why the latest export was not finished; "" where it was, or is at work."""
-        return self._export_failed
+        """Why the latest export of what is open was not finished; "" where it was or is at work."""
+        failed = self._export_failed
+        return failed[1] if failed and about(failed[0]) == about(self._document) else ""
 
-    def _export_stopped(self, error: Exception) -> None:
-        self._export_failed = complaint(error).text
-        self._say_failed(error)
-        self._changed("export")
+    def export_view(self) -> ExportView | None:
+        """What the window shows of the latest export; None without one of what is open."""
+        found = self.exported()
+        if found is None:
+            return None
+        samples = self._document.scored
+        return export_view(
+            found,
+            current=self.export_is_current,
+            checking=not self._idle("export"),
+            classes=() if samples is None else class_names(samples, 0),
+        )

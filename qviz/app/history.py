@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from qviz.plan.branches import Branches
 from qviz.plan.plan import Plan
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Moment:
+    """What an edit can change: the plan, and the branches beside it."""
+
+    plan: Plan
+    branches: Branches
+
+
 class History:
-    """Undo and redo lists of (what the edit did, the plan on the other side of it)."""
+    """Undo and redo lists of (what the edit did, the moment on the other side of it)."""
 
     def __init__(self) -> None:
         """Nothing to undo."""
-        self._undo: list[tuple[str, Plan]] = []
-        self._redo: list[tuple[str, Plan]] = []
+        self._undo: list[tuple[str, Moment]] = []
+        self._redo: list[tuple[str, Moment]] = []
 
     @property
     def undo_text(self) -> str:
@@ -23,25 +34,25 @@ class History:
         """What redo would bring back; "" for nothing."""
         return self._redo[-1][0] if self._redo else ""
 
-    def edited(self, label: str, before: Plan) -> None:
-        """Remember the plan before an edit."""
+    def edited(self, label: str, before: Moment) -> None:
+        """Remember the moment before an edit."""
         self._undo.append((label, before))
         self._redo.clear()
 
-    def undo(self, present: Plan) -> Plan | None:
-        """The plan before the last edit, or None."""
+    def undo(self, present: Moment) -> Moment | None:
+        """The moment before the last edit, or None."""
         return _travel(self._undo, self._redo, present)
 
-    def redo(self, present: Plan) -> Plan | None:
-        """The plan after the edit last undone, or None."""
+    def redo(self, present: Moment) -> Moment | None:
+        """The moment after the edit last undone, or None."""
         return _travel(self._redo, self._undo, present)
 
 
 def _travel(
-    source: list[tuple[str, Plan]], target: list[tuple[str, Plan]], present: Plan
-) -> Plan | None:
+    source: list[tuple[str, Moment]], target: list[tuple[str, Moment]], present: Moment
+) -> Moment | None:
     if not source:
         return None
-    label, plan = source.pop()
+    label, moment = source.pop()
     target.append((label, present))
-    return plan
+    return moment

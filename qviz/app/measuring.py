@@ -9,6 +9,7 @@ from pathlib import Path
 
 from qviz.app.chance import chance_warning
 from qviz.app.details import DetailsFound
+from qviz.app.devices import DeviceLeft, DeviceTrusted, Placing
 from qviz.app.document import NearErrors, known_part
 from qviz.app.findings import learn
 from qviz.app.jobs import Step, Token
@@ -23,17 +24,19 @@ from qviz.app.pipelines.measuring import (
 from qviz.app.pipelines.model_file import refused
 from qviz.app.pipelines.scoring import evaluate_plan, fetch_ahead
 from qviz.app.scores import Scores, checked_limit
-from qviz.app.state import State, complaint
+from qviz.app.state import complaint
 from qviz.app.views import Message
 from qviz.app.watching import Watching
 from qviz.data.parts import Part
 from qviz.engine.calibrate import Calibration
+from qviz.engine.devices import THE_CPU
 from qviz.engine.evaluate import Divergence, Evaluation
+from qviz.engine.execute import Executor
 from qviz.engine.metrics.own import read_metric
 from qviz.errors import QvizError
 
 
-class Measuring(State):
+class Measuring(Placing):
     """Keeps the findings and the number up to date with the document. Use `Session`."""
 
     _warned_of = ""  # hash of the samples on which the float model scores like chance
@@ -45,6 +48,8 @@ class Measuring(State):
     def _measured(self, payload: object) -> None:
         """Take what was measured."""
         match payload:
+            case DeviceTrusted() | DeviceLeft():
+                self._device_told(payload, "evaluate")
             case Divergence():
                 self._scores.tell(self._score_key(), payload)
                 self._changed("strip")
@@ -115,6 +120,8 @@ class Measuring(State):
         known = self._limit is None and self._scores.is_complete(key)
         if self._ahead is None or executor is None or not watched or not known:
             return
+        if self._device != THE_CPU:  # where an edit starts is not kept in another memory
+            return
         if all(map(self._idle, self._lanes)):
             self._ahead.start(
                 (key, watched, document.samples, self._memo.budget),
@@ -130,8 +137,14 @@ class Measuring(State):
             self._measure_errors([model.slots[slot].group] if slot in model.slots else [])
 
     def _start_evaluation(self) -> None:
-        executor, document, findings = self._executor, self._document, self._findings
-        if executor is None:
+        document, findings = self._document, self._findings
+        limit, first = self._limit, self._watching.groups
+
+        def run(executor: Executor, token: Token) -> Iterator[Step]:
+            return evaluate_plan(executor, document, findings, first, token, limit)
+
+        work = self._placed_work(run)
+        if work is None:
             return
         if self._scores.recall(self._score_key()):
             self._lanes["evaluate"].cancel()
@@ -139,12 +152,7 @@ class Measuring(State):
             self._follow_layers()
             return
         self._lanes["layers"].cancel()
-        limit, first = self._limit, self._watching.groups
         self._scores.failure = ""
-
-        def work(token: Token) -> Iterator[Step]:
-            return evaluate_plan(executor, document, findings, first, token, limit)
-
         ahead = self._ahead
         self._lanes["evaluate"].restart(
             "Evaluating",

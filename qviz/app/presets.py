@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from qviz.model.model import Model
 from qviz.model.slots import Layer
 from qviz.plan.plan import Plan, Rule
+from qviz.plan.rule import pattern_of_layer
 from qviz.quant.scheme import FLOAT
 from qviz.quant.spelling import parse_scheme
 
@@ -102,4 +103,4 @@ def _ends(model: Model) -> list[Layer]:
 
 def _in_float(model: Model, layer: Layer) -> Iterator[Rule]:
     for role in dict.fromkeys(model.slots[name].role for name in layer.slots):
-        yield Rule(f"{layer.name}.{role}", FLOAT)
+        yield Rule(pattern_of_layer(layer.name, role), FLOAT)

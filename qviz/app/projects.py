@@ -8,16 +8,18 @@ from functools import partial
 from pathlib import Path
 
 from qviz.app.jobs import Step, Token
-from qviz.app.opening import Opening, SamplesWish
+from qviz.app.opening import SamplesWish
 from qviz.app.pipelines.opening import ModelRead, open_model
-from qviz.app.project_file import SUFFIX, read_project, write_project
+from qviz.app.project_file import SUFFIX, Project, read_project, write_project
+from qviz.app.recovery import Recovery
 from qviz.app.taking import EVERYTHING, check_fits
 from qviz.data.bundled import demo_model, demo_samples
 from qviz.data.reading import Reading
+from qviz.plan.plan import Plan
 from qviz.plan.stored import measured_instead
 
 
-class Projects(Opening):
+class Projects(Recovery):
     """Opens models and projects, and saves what is open as a project. Use `Session`."""
 
     def open_demo(self) -> None:
@@ -39,7 +41,8 @@ class Projects(Opening):
 
         `reading` says how files become samples, `values` feed inputs that are the same for all.
         A Python program is opened by running it, which needs `run_code`. `seed` splits the samples.
-        A project opens what it names; what is given besides takes the place of its own.
+        A project opens what it names; what is given besides takes the place of its own. One that
+        was kept for recovery opens as the unsaved work that it is.
         """
         wish = SamplesWish(samples, reading, values)
         if Path(model).suffix.lower() == SUFFIX:
@@ -90,17 +93,49 @@ class Projects(Opening):
                 return
             self._before_project = own
             self._document = replace(
-                self._document, part=project.part, seed=split_by, looks=project.looks
+                self._document,
+                part=project.part,
+                seed=split_by,
+                looks=project.looks,
+                branches=project.branches,
+                saved_branches=project.branches,
+                project_path=str(path.absolute()),
             )
             if plan is None:
-                known = self._with_known_scales(project.plan)
-                self._document = replace(self._document, plan=known, saved_plan=project.plan.key)
+                self._take_project_plan(project)
+            self._recovered(path, project)
             self._changed(*EVERYTHING)
 
         self._open_model(project.model.name, work, opened, plan, wish)
 
+    def _take_project_plan(self, project: Project) -> None:
+        self._document = replace(
+            self._document,
+            plan=self._with_known_scales(project.plan),
+            saved_plan=project.plan.key,
+            saved_remarks=project.plan.remarks,
+        )
+
+    def _take_plan(self, path: Path) -> Plan:
+        plan = super()._take_plan(path)
+        self._document = replace(self._document, saved_remarks=plan.remarks)
+        return plan
+
     def save_project(self, path: str | Path) -> None:
-        """Save what is open, how it is read and measured, and the plan, as one `.qviz` file."""
+        """Save what is open, how it is read and measured, and the plan, as one `.qviz` file.
+
+        Raises:
+            QvizError: nothing is open, or the file cannot be written or would not stay.
+        """
+        self._check_place(Path(path))
         write_project(Path(path), self._document)
-        self._document = replace(self._document, saved_plan=self._document.plan.key)
+        document = self._document
+        self._document = replace(
+            document,
+            saved_plan=document.plan.key,
+            saved_remarks=document.plan.remarks,
+            saved_branches=document.branches,
+            project_path=str(Path(path).absolute()),
+        )
+        self._saved_as(Path(path))
         self._changed("document")

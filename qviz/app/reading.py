@@ -24,11 +24,10 @@ from qviz.app.sample_form import SampleDraft, sample_form, samples_notice, with_
 from qviz.app.sample_preview import sample_preview
 from qviz.app.scheme_edits import clipped
 from qviz.app.sensitivity.result import Sensitivity
+from qviz.app.slot_views import ChannelsView, DistributionView
 from qviz.app.strip import class_choices, number_strip
 from qviz.app.table import layer_rows
 from qviz.app.views import (
-    ChannelsView,
-    DistributionView,
     DocumentView,
     JobView,
     LayerRow,
@@ -121,13 +120,16 @@ class Reading(Projects):
             return ()
         self._know_outputs()
         findings = with_near(self._findings, self._require_model(), self._document.plan.key)
-        # What a layer costs alone, where that was measured; what it takes away comes second.
-        swept = sorted(self.sensitivities(), key=lambda found: found.request.mode == "only")[-1:]
-        return layer_rows(self._document, findings, cost, self._schemes(), *swept)
+        swept = self.column_of_sensitivity()
+        return layer_rows(self._document, findings, cost, self._schemes(), swept)
 
     def sensitivities(self) -> tuple[Sensitivity, ...]:
         """What sweeps have found, the latest request last."""
         return ()
+
+    def column_of_sensitivity(self) -> tuple[Sensitivity, str] | None:
+        """The result that the layer table shows, and the scheme of it; None without any."""
+        return None
 
     def departure(self) -> Departure | None:
         """The first layer whose output has more error from earlier layers than of its own.

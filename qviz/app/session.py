@@ -6,7 +6,7 @@ runs in lanes and results arrive as topics; without one every call returns when 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
@@ -14,18 +14,18 @@ from pathlib import Path
 from qviz.app import edits
 from qviz.app.document import known_part
 from qviz.app.extents import present_range
+from qviz.app.planning import Planning, listed
 from qviz.app.present import slot_encoding
 from qviz.app.presets import PRESETS, leaves_all_in_float, preset_plan
-from qviz.app.sweeping import Sweeping
 from qviz.app.views import Choice, Message
 from qviz.errors import QvizError
-from qviz.plan.plan import Plan, Rule, parse_setting, write_plan
+from qviz.plan.plan import parse_setting, write_plan
 from qviz.plan.stored import without_stored
 from qviz.quant.encoding import Scaled
 from qviz.quant.spelling import parse_scheme
 
 
-class Session(Sweeping):
+class Session(Planning):
     """A model, its samples and a plan, with everything qviz knows about them."""
 
     def __repr__(self) -> str:
@@ -41,12 +41,12 @@ class Session(Sweeping):
     def set_scheme(self, slots: Sequence[str], spelling: str) -> None:
         """Give slots one scheme by its spelling."""
         scheme = parse_scheme(spelling)
-        self._edit(f"set {_listed(slots)} to {scheme}", edits.set_scheme, slots, spelling)
+        self._edit(f"set {listed(slots)} to {scheme}", edits.set_scheme, slots, spelling)
 
     def set_bits(self, slots: Sequence[str], bits: int) -> None:
         """Change the width of slots; 0 means float."""
         text = f"{bits} bits" if bits else "float"
-        self._edit(f"set {_listed(slots)} to {text}", edits.set_bits, slots, bits)
+        self._edit(f"set {listed(slots)} to {text}", edits.set_bits, slots, bits)
 
     def set_field(self, slots: Sequence[str], field: str, value: str) -> None:
         """Change one field of the Inspector's form."""
@@ -54,15 +54,15 @@ class Session(Sweeping):
             low, high = self._present_range(slots)
             self.set_clip(slots, low, high)
             return
-        self._edit(f"set {field} of {_listed(slots)}", edits.set_field, slots, field, value)
+        self._edit(f"set {field} of {listed(slots)}", edits.set_field, slots, field, value)
 
     def set_clip(self, slots: Sequence[str], low: float, high: float) -> None:
         """Set the range of slots by hand."""
-        self._edit(f"clip {_listed(slots)}", edits.set_clip, slots, low, high)
+        self._edit(f"clip {listed(slots)}", edits.set_clip, slots, low, high)
 
     def reset(self, slots: Sequence[str]) -> None:
         """Give slots back to the plan's defaults and rules, or else to the quantized file."""
-        self._edit(f"reset {_listed(slots)}", edits.reset, slots)
+        self._edit(f"reset {listed(slots)}", edits.reset, slots)
 
     def set(self, pattern: str, spelling: str) -> None:
         """Add a rule, such as `set("conv1.weight", "int4:channel")` or `set("re:.*.input", …)`."""
@@ -71,14 +71,6 @@ class Session(Sweeping):
     def set_text(self, setting: str) -> None:
         """Add a rule as the command line writes it: `conv1.weight=int4:channel`."""
         self.add_rule(parse_setting(setting))
-
-    def add_rule(self, rule: Rule) -> None:
-        """Add a rule that wins over earlier ones."""
-        model = self._require_model()
-        self._apply(
-            f"set {rule.pattern} to {rule.scheme}",
-            edits.add_rule(model, self._document.plan, rule),
-        )
 
     def set_defaults(self, weight: str | None = None, inputs: str | None = None) -> None:
         """Change the schemes that slots have when nothing else is said of them.
@@ -90,6 +82,7 @@ class Session(Sweeping):
             plan = replace(without_stored(model, plan, "weight"), weight=parse_scheme(weight))
         if inputs is not None:
             plan = replace(without_stored(model, plan, "input"), input=parse_scheme(inputs))
+        plan = self._held(plan)
         self._check(plan)
         self._apply("set the defaults", plan)
 
@@ -98,7 +91,7 @@ class Session(Sweeping):
         return tuple(Choice(name, name, preset.tip) for name, preset in PRESETS.items())
 
     def apply_preset(self, name: str) -> None:
-        """Replace the plan by a preset; one undo step.
+        """Replace the plan by a preset, but for locked slots, tags and notes; one undo step.
 
         Raises:
             QvizError: nothing is open, or there is no such preset.
@@ -108,36 +101,10 @@ class Session(Sweeping):
             raise QvizError(
                 f"preset '{name}'", "there is no such preset", f"Choose one of {', '.join(PRESETS)}"
             )
-        self._apply(f"preset {name}", preset_plan(model, name))
+        self._apply(f"preset {name}", self._held(preset_plan(model, name)))
         if leaves_all_in_float(model, name):
             text = f"{name} leaves the first and last layer in float, and this model has no other"
             self._say(Message("info", text))
-
-    def _edit(self, label: str, edit: Callable[..., Plan], *arguments: object) -> None:
-        self._apply(label, edit(self._require_model(), self._document.plan, *arguments))
-
-    def _apply(self, label: str, plan: Plan) -> None:
-        if plan == self._document.plan:
-            return
-        self._history.edited(label, self._document.plan)
-        self._show_plan(plan)
-
-    def _show_plan(self, plan: Plan) -> None:
-        self._document = replace(self._document, plan=plan)
-        self._changed("document", "rows", "distribution", "strip")
-        self._evaluate()
-
-    def undo(self) -> None:
-        """Back to the plan before the last edit; its number is known, nothing is recomputed."""
-        plan = self._history.undo(self._document.plan)
-        if plan is not None:
-            self._show_plan(plan)
-
-    def redo(self) -> None:
-        """Forward again."""
-        plan = self._history.redo(self._document.plan)
-        if plan is not None:
-            self._show_plan(plan)
 
     def set_part(self, part: str) -> None:
         """Choose the samples that are scored: tune, all or confirm."""
@@ -150,8 +117,8 @@ class Session(Sweeping):
     def load_plan(self, path: str | Path) -> None:
         """Replace the plan by a file's; one undo step."""
         self._require_model()
-        before = self._document.plan
-        if self._take_plan(Path(path)) != before:
+        before = self._moment()
+        if self._take_plan(Path(path)) != before.plan:
             self._history.edited(f"open plan {Path(path).name}", before)
             self._evaluate()
 
@@ -171,7 +138,12 @@ class Session(Sweeping):
                 "split": document.split.hash,
             }
         write_plan(document.plan, Path(path), provenance)
-        self._document = replace(document, plan_path=str(path), saved_plan=document.plan.key)
+        self._document = replace(
+            document,
+            plan_path=str(path),
+            saved_plan=document.plan.key,
+            saved_remarks=document.plan.remarks,
+        )
         self._say(Message("info", f"Saved the plan to {Path(path).name}"))
         self._changed("document")
 
@@ -194,7 +166,3 @@ class Session(Sweeping):
         if not found:
             return -1.0, 1.0
         return min(low for low, _ in found), max(high for _, high in found)
-
-
-def _listed(slots: Sequence[str]) -> str:
-    return slots[0] if len(slots) == 1 else f"{len(slots)} slots"

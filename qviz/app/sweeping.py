@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from qviz.app.devices import DeviceLeft, DeviceTrusted
 from qviz.app.document import Document
+from qviz.app.jobs import Step, Token
 from qviz.app.reading import Reading
 from qviz.app.sensitivity.cache import cache_folder
 from qviz.app.sensitivity.offers import scheme_choices
@@ -17,7 +19,12 @@ from qviz.app.sensitivity.result import Sensitivity
 from qviz.app.sensitivity.work import sample_order, sweep_layers
 from qviz.app.state import complaint
 from qviz.app.views import Choice, Message
+from qviz.engine.devices import Device
+from qviz.engine.execute import Executor
 from qviz.errors import QvizError
+
+
+KEPT = 8  # results of plans that are not the current one
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,7 @@ class Sweeping(Reading):
     _swept: tuple[_Found, ...] = ()
     _sweeping: tuple[Request, Document] | None = None  # what was asked for last
     _failed = ""  # and why it could not be measured
+    _followed: tuple[Request, str] | None = None  # what the layer table shows, and its scheme
 
     def sensitivity(
         self,
@@ -84,11 +92,19 @@ class Sweeping(Reading):
         def deliver(payload: object) -> None:
             if isinstance(payload, Sensitivity):
                 self._take(_Found(document, payload))
+            elif isinstance(payload, DeviceTrusted | DeviceLeft):
+                self._device_told(payload, "sweep")
 
+        def run(executor: Executor, token: Token) -> Iterator[Step]:
+            return sweep_layers(model, document, findings, request, folder, token, executor.place)
+
+        work = self._placed_work(run)
+        if work is None:
+            raise ValueError("a sample order needs a model")
         self._sweeping, self._failed = (request, document), ""
         self._lanes["sweep"].restart(
             "Measuring sensitivity",
-            lambda token: sweep_layers(model, document, findings, request, folder, token),
+            work,
             deliver,
             self._sweep_failed,
             lambda: self._changed("sensitivity"),
@@ -112,7 +128,8 @@ class Sweeping(Reading):
     ) -> SensitivityView:
         """What is known of a request, for the page that draws it.
 
-        In the mode all-but that may be of an earlier plan, and then the view says so.
+        In the mode all-but that may be of another plan, where nothing is known of this one, and
+        then the view says so.
         """
         document = self._document
         calibrating = not (self._idle("open") and self._idle("calibrate"))
@@ -122,7 +139,8 @@ class Sweeping(Reading):
             for found in self._swept
             if found.sensitivity.request == request and about(found.document) == about(document)
         ]
-        found = known[-1] if known else None
+        own = [found for found in known if _same(found.document, document, request)]
+        found = next(reversed(own or known), None)
         asked, start = self._sweeping or (None, document)
         current = asked == request and about(start) == about(document)
         return sensitivity_view(
@@ -135,9 +153,28 @@ class Sweeping(Reading):
             wants_samples=wants_samples,
             running=current and not self._idle("sweep"),
             failure=self._failed if current and _same(start, document, request) else "",
-            earlier_plan=found is not None and not _same(found.document, document, request),
+            other_plan=found is not None and not own,
             key=(request, *about(document)),
         )
+
+    def follow_sensitivity(self, request: Request, scheme: str) -> None:
+        """Have the layer table show what a request found under one of its schemes."""
+        if (request, scheme) != self._followed:
+            before, self._followed = self.column_of_sensitivity(), (request, scheme)
+            if self.column_of_sensitivity() != before:
+                self._changed("rows")
+
+    def column_of_sensitivity(self) -> tuple[Sensitivity, str] | None:
+        """What the layer table shows, and the scheme: those that were followed last.
+
+        Where nothing of those holds, the latest result that does, and its last scheme.
+        """
+        known = self.sensitivities()
+        request, scheme = self._followed or (None, "")
+        for found in known:
+            if found.request == request:
+                return found, scheme
+        return (known[-1], known[-1].request.schemes[-1]) if known else None
 
     def sensitivity_schemes(self, role: Roles) -> tuple[Choice, ...]:
         """What a sweep can try on the slots of a role: the usual schemes and the plan's own."""
@@ -152,17 +189,31 @@ class Sweeping(Reading):
 
     def _stop_measuring(self) -> None:
         super()._stop_measuring()
-        self._swept, self._sweeping = (), None  # they hold the model and samples that go
+        # They hold the model and samples that go.
+        self._swept, self._sweeping, self._followed = (), None, None
+
+    def _take_device(self, device: Device) -> None:
+        super()._take_device(device)
+        self._swept = ()
+        self._changed("sensitivity")
 
     def _take(self, found: _Found) -> None:
-        """One result for each request; what is of other samples is forgotten."""
-        request = found.sensitivity.request
-        kept = (
+        """One result for each request and, where it rests on one, plan.
+
+        What is of other samples is forgotten, and of other plans all but the latest.
+        """
+        now, request = self._document, found.sensitivity.request
+        kept = [
             old
             for old in self._swept
-            if old.sensitivity.request != request and about(old.document) == about(self._document)
-        )
-        self._swept = (*kept, found)
+            if about(old.document) == about(now)
+            and not (
+                old.sensitivity.request == request and _same(old.document, found.document, request)
+            )
+        ]
+        others = [old for old in kept if not _same(old.document, now, old.sensitivity.request)]
+        gone = {id(old) for old in others[:-KEPT]}
+        self._swept = (*(old for old in kept if id(old) not in gone), found)
         note = found.sensitivity.note
         if note and all(message.text != note for message in self._messages):
             self._say(Message("info", note))

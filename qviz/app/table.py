@@ -19,15 +19,15 @@ def layer_rows(
     findings: Findings,
     cost: Cost,
     schemes: dict[str, Scheme],
-    sensitivity: Sensitivity | None = None,
+    sensitivity: tuple[Sensitivity, str] | None = None,
 ) -> tuple[LayerRow, ...]:
-    """One row per layer of the open model, with what `sensitivity` knows of it."""
+    """One row per layer of the open model, with what `sensitivity` knows of it under its scheme."""
     model = document.model
     if model is None:
         return ()
     shared = _sharing(model)
     outputs = findings.outputs.get(document.plan.key)
-    sensitivities = {} if sensitivity is None else cell_costs(sensitivity)
+    sensitivities = {} if sensitivity is None else cell_costs(*sensitivity)
     rows = []
     counted: set[str] = set()  # tensors whose bytes are in a row already
     for layer, layer_cost in zip(model.layers, cost.layers, strict=True):
@@ -60,14 +60,16 @@ def layer_rows(
     return tuple(rows)
 
 
-def cell_costs(found: Sensitivity) -> dict[int, CellCost]:
-    """What each layer costs under the last of the request's schemes, by index, where it is known.
+def cell_costs(found: Sensitivity, scheme: str = "") -> dict[int, CellCost]:
+    """What each layer costs under a scheme, the request's last by default, by index, where known.
 
     With a share of the costliest layer's on a scale of square roots, on which nothing stays
     nothing and layers a hundred times apart can both be seen.
     """
+    schemes = found.request.schemes
+    at = schemes.index(scheme) if scheme in schemes else len(schemes) - 1
     known = {
-        layer.index: (layer.costs[-1], _value(layer.costs[-1], found)) for layer in found.layers
+        layer.index: (layer.costs[at], _value(layer.costs[at], found)) for layer in found.layers
     }
     values = [value for _, value in known.values() if value is not None and isfinite(value)]
     most = max(values, default=0.0)
@@ -77,7 +79,7 @@ def cell_costs(found: Sensitivity) -> dict[int, CellCost]:
             share=_share(value, most),
             unit="noise" if cost.measured and cost.kl is None else "nats",
             guessed=not cost.measured,
-            scheme=cost.scheme,
+            scheme=found.request.told(cost.scheme),
             role=found.request.role,
             mode=found.request.mode,
             sqnr_db=cost.sqnr_db,

@@ -47,7 +47,7 @@ class Taking(Measuring):
             model=read.model, plan=plan, saved_plan=plan.key, part=part, seed=seed
         )
         self._memo.clear()
-        self._executor = Executor(read.model, self._memo)
+        self._executor, self._there = Executor(read.model, self._memo), None
         self._findings = Findings()
         self._history, self._scores = History(), Scores()
         for note in read.model.notes:
@@ -58,6 +58,7 @@ class Taking(Measuring):
         self._stop_measuring()
         if self._executor is not None:
             self._executor.forget()
+        self._there = None
         old = self._document
         again = old.samples is not None and old.samples.path == read.samples.path
         self._document = replace(

@@ -1,4 +1,4 @@
-"""The commands: `qviz [MODEL]`, `qviz demo`, `qviz run`, `qviz sensitivity`, `qviz formats`."""
+"""The commands: `qviz [MODEL]`, `qviz demo`, `qviz run`, `qviz sensitivity`, `qviz export`."""
 
 from __future__ import annotations
 
@@ -58,6 +58,7 @@ cli.add_command(demo)
 @click.option("--json", "json_file", metavar="FILE|-", help="Write every figure as JSON.")
 @click.option("--save-plan", type=click.Path(path_type=Path), help="Save the plan.")
 @options.memory
+@options.device
 @picture
 def run(model: str, samples: str | None, **chosen: Any) -> None:
     """Score a plan on samples and print what every layer loses."""
@@ -129,6 +130,7 @@ def run(model: str, samples: str | None, **chosen: Any) -> None:
 @options.part
 @options.metric
 @options.output
+@options.device
 @click.option("--json", "json_file", metavar="FILE|-", help="Write every figure as JSON.")
 def sensitivity(model: str, samples: str | None, **chosen: Any) -> None:
     """Measure what quantizing each layer costs, and print the costliest first.
@@ -144,6 +146,80 @@ def sensitivity(model: str, samples: str | None, **chosen: Any) -> None:
     if json_file not in (None, "-"):
         options.check_writable(Path(json_file), "--json")
     run_sensitivity(model, samples, **chosen)
+
+
+@cli.command()
+@click.argument("model")
+@click.option(
+    "--out", required=True, metavar="F", type=click.Path(path_type=Path), help="The file to write."
+)
+@click.option("--samples", metavar="FILE", help=options.SAMPLES_HELP)
+@click.option("--opset", type=click.IntRange(11), metavar="N", help="The least opset of the file.")
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="Run the file in onnxruntime; exit code 1 if it says anything else than qviz.",
+)
+@click.option("--latency", is_flag=True, help="Time the file beside the float model.")
+@click.option("--limit", type=click.IntRange(1), metavar="N", help="Verify on N samples.")
+@options.reading
+@options.values
+@options.run_code
+@options.weights
+@options.inputs
+@options.settings
+@options.plan
+@options.seed
+@options.part
+@options.metric
+@options.output
+@click.option("--json", "json_file", metavar="FILE|-", help="Write every figure as JSON.")
+def export(model: str, samples: str | None, **chosen: Any) -> None:
+    """Write the plan as an ONNX file that onnxruntime runs with the same numbers.
+
+    --verify compares them on the samples, with onnxruntime's optimisations off and on, and ends
+    with exit code 1 where the file does not give the plan's numbers.
+    """
+    from qviz.cli.export import run_export
+
+    json_file = chosen["json_file"]
+    options.check_writable(chosen["out"], "--out")
+    if json_file not in (None, "-"):
+        options.check_writable(Path(json_file), "--json")
+        if Path(json_file).resolve() == chosen["out"].resolve():
+            raise QvizError(f"--json {json_file}", "--out writes there too", "Name two files")
+    if not run_export(model, samples, **chosen):
+        sys.exit(1)
+
+
+@cli.command(
+    epilog="Exit code 0: they say the same. 1: they do not. 2: they could not be compared."
+)
+@click.argument("plan_a", type=click.Path(path_type=Path))
+@click.argument("plan_b", type=click.Path(path_type=Path))
+@click.option("--model", metavar="FILE", help="Also compare the schemes of every slot of a model.")
+def diff(plan_a: Path, plan_b: Path, model: str | None) -> None:
+    """Print what two plans, or those of two projects, say otherwise.
+
+    With --model also which slots get another scheme, and which rule decides that in each plan.
+    """
+    from qviz.cli.diff import run_diff
+
+    try:
+        differ = run_diff(plan_a, plan_b, model)
+    except QvizError as error:
+        click.echo(f"qviz: {error}", err=True)
+        sys.exit(2)
+    sys.exit(int(differ))
+
+
+@cli.command()
+def recover() -> None:
+    """List work that was neither saved nor closed properly; `qviz FILE` opens it."""
+    from qviz.cli.headless import standard_output
+    from qviz.cli.recover import recovery_table
+
+    standard_output().print(recovery_table(), soft_wrap=True)
 
 
 @cli.command("formats")

@@ -19,7 +19,7 @@ from qviz.app.session import Session
 from qviz.app.summary import summary
 from qviz.app.views import Part
 from qviz.cli.report import write_report
-from qviz.cli.tables import class_table, layer_table, number_lines
+from qviz.cli.tables import INTERVALS, class_table, layer_table, number_lines
 from qviz.data.reading import Reading
 from qviz.engine.evaluate import Evaluation
 from qviz.errors import QvizError
@@ -53,14 +53,17 @@ def run_plan(
     classes: bool = False,
     reading: Reading | None = None,
     memory: int | None = None,
+    device: str | None = None,
 ) -> None:
     """`qviz run`: score a plan and print or write every figure.
 
     What is None is left as it is, or as the project says. `classes`: also those of each class.
-    `memory`: bytes for results that may be used again.
+    `memory`: bytes for results that may be used again. `device`: the name of the one to run on.
     """
     with progress_bar() as progress:
         session = Session(limit=limit, progress=progress, memory_budget=memory)
+        if device is not None:
+            session.set_device(device)
         session.open(
             model, samples, plan, reading=reading, values=values, run_code=run_code, seed=seed
         )
@@ -79,7 +82,13 @@ def run_plan(
     if screenshot is not None:
         picture = {"theme": theme, "size": size, "select": select, "view": view}
         _screenshot_of(
-            session, screenshot, **picture, run_code=run_code, limit=limit, memory=memory
+            session,
+            screenshot,
+            **picture,
+            run_code=run_code,
+            limit=limit,
+            memory=memory,
+            device=device,
         )
 
 
@@ -118,7 +127,13 @@ def _score(session: Session) -> Evaluation | None:
     return None
 
 
-def run_demo(model: str, samples: str, out: Path, memory: int | None = None) -> None:
+def run_demo(
+    model: str,
+    samples: str,
+    out: Path,
+    memory: int | None = None,
+    device: str | None = None,
+) -> None:
     """`qviz demo` without a display: three plans, the layer table, a screenshot and a report."""
     from qviz.ui import run as window
 
@@ -133,6 +148,8 @@ def run_demo(model: str, samples: str, out: Path, memory: int | None = None) -> 
         ) from error
     with progress_bar() as progress:
         session = Session(progress=progress, memory_budget=memory)
+        if device is not None:
+            session.set_device(device)
         session.open(model, samples)
         story = []
         for weight, inputs in (
@@ -151,7 +168,7 @@ def run_demo(model: str, samples: str, out: Path, memory: int | None = None) -> 
             f"({evaluation.delta or 0.0:+.2f} points, {evaluation.flips} flips)"
         )
     picture = out / "window.png"
-    window.screenshot(picture, model, samples, memory=memory)
+    window.screenshot(picture, model, samples, memory=memory, device=device)
     data = summary(session, story[-1][2])
     write_text(out / "summary.json", json.dumps(data, indent=2) + "\n")
     write_report(out / "report.html", data, story, picture)
@@ -165,6 +182,8 @@ def _print_classes(session: Session) -> None:
         console.print("classes: these samples do not have a class each")
     else:
         console.print(class_table(answers, console.width), crop=False)
+        if answers.of_positions:
+            console.print(INTERVALS)
 
 
 def standard_output() -> Console:

@@ -80,6 +80,12 @@ memory = click.option(
     help="Memory for speed, such as 2GiB, 500MB or 0: results kept to be used again. The numbers "
     "are the same with any [default: a quarter of what is free].",
 )
+device = click.option(
+    "--device",
+    metavar="NAME",
+    help="Where the plan runs: cpu, cuda, cuda:1 or mps [default: cpu, or what the window was told "
+    "last]. Tried first: where it gives other numbers, the CPU stays.",
+)
 run_code = click.option(
     "--run-code", is_flag=True, help="MODEL is a Python program that you trust: run it."
 )

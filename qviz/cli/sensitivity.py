@@ -56,6 +56,7 @@ def run_sensitivity(
     metric: str | None,
     output: str | None,
     json_file: str | None,
+    device: str | None = None,
 ) -> None:
     """Open, measure, print. What is None is left as it is, or as the project says.
 
@@ -66,6 +67,8 @@ def run_sensitivity(
     stopped = False
     with progress_bar() as progress:
         session = Session(progress=progress)
+        if device is not None:
+            session.set_device(device)
         session.open(
             model, samples, plan, reading=reading, values=values, run_code=run_code, seed=seed
         )
@@ -76,6 +79,9 @@ def run_sensitivity(
             stopped = True
     for found in session.sensitivities()[-1:]:
         _tell(session, found, sort, json_file)
+    for message in session.messages():
+        if message.level == "warning":
+            click.echo(f"qviz: {message.text}", err=True)
     if stopped:
         click.echo("What was measured is remembered: the same command goes on from here.", err=True)
         raise click.Abort

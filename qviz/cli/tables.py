@@ -37,6 +37,17 @@ CLASSES = Layout(
     early=(),
     late=((3, 8), (5, 10), (7, 9, 11), (1,)),
 )
+MASK_CLASSES = Layout(
+    (*CLASSES.titles, *("IoU: float", "95 %", "quantized", "95 %", "change")),
+    left=frozenset({0}),
+    name=0,
+    early=(),
+    late=((3, 8, 13), (5, 10), (7, 9, 11), (2, 4, 6), (15,), (1,)),
+)
+
+INTERVALS = (
+    "Every position counts; the 95 % intervals are over samples, as a ratio of means (delta method)"
+)
 
 
 def layer_table(session: Session, width: int) -> Table:
@@ -60,8 +71,8 @@ def layer_table(session: Session, width: int) -> Table:
 
 
 def class_table(answers: Answers, width: int) -> Table:
-    """One row per class, the worst change of recall first: percentages and 95 % intervals."""
-    rows = [
+    """One row per class, the worst change first: percentages and 95 % intervals."""
+    whole = [
         (
             row.name,
             f"{row.samples:,}",
@@ -71,10 +82,14 @@ def class_table(answers: Answers, width: int) -> Table:
             *_share(row.float_precision),
             *_share(row.precision),
             _points(row.precision_change),
+            *_share(row.float_iou),
+            *_share(row.iou),
+            _points(row.iou_change),
         )
         for row in class_rows(answers)
     ]
-    return fitted(CLASSES, rows, width)
+    layout = MASK_CLASSES if answers.of_positions else CLASSES
+    return fitted(layout, [row[: len(layout.titles)] for row in whole], width)
 
 
 def _share(share: ClassShare | None) -> tuple[str, str]:

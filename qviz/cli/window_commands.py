@@ -65,6 +65,7 @@ def picture(command: Command) -> Command:
 @options.run_code
 @click.option("--plan", metavar="FILE", help="A plan that qviz saved.")
 @options.memory
+@options.device
 @picture
 def open_window(
     model: str | None,
@@ -74,6 +75,7 @@ def open_window(
     values: dict[str, float],
     run_code: bool,
     memory: int | None,
+    device: str | None,
     screenshot: Path | None,
     theme: Literal["light", "dark"],
     size: tuple[int, int],
@@ -103,6 +105,7 @@ def open_window(
             values=values,
             run_code=run_code,
             memory=memory,
+            device=device,
         )
         return
     if not has_display():
@@ -120,12 +123,14 @@ def open_window(
             values=values,
             run_code=run_code,
             memory=memory,
+            device=device,
         )
     )
 
 
 @click.command()
 @options.memory
+@options.device
 @picture
 @click.option("--headless", is_flag=True, help="Do not open the window even if there is a display.")
 @click.option(
@@ -137,6 +142,7 @@ def open_window(
 )
 def demo(
     memory: int | None,
+    device: str | None,
     screenshot: Path | None,
     theme: Literal["light", "dark"],
     size: tuple[int, int],
@@ -169,10 +175,11 @@ def demo(
             select=select,
             view=view,
             memory=memory,
+            device=device,
         )
     elif headless or not has_display():
         from qviz.cli.headless import run_demo
 
-        run_demo(model, samples, out, memory)
+        run_demo(model, samples, out, memory, device)
     else:
-        sys.exit(window.run_window(model, samples, memory=memory))
+        sys.exit(window.run_window(model, samples, memory=memory, device=device))

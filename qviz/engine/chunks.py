@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +33,36 @@ class Chunk:
         return output[: output.shape[0] - self.padded] if self.padded else output
 
 
+class Feeds(Mapping[str, Tensor]):
+    """A chunk's feeds by input name; each is read when it is first asked for, and kept."""
+
+    def __init__(self, names: tuple[str, ...], load: Callable[[str], Tensor]) -> None:
+        """`load` reads the feed of one of the `names`; what it raises, reading raises."""
+        self._names = names
+        self._load = load
+        self._read: dict[str, Tensor] = {}
+
+    def __getitem__(self, name: str) -> Tensor:
+        """The feed of an input."""
+        if name not in self._read:
+            if name not in self._names:
+                raise KeyError(name)
+            self._read[name] = self._load(name)
+        return self._read[name]
+
+    def __contains__(self, name: object) -> bool:
+        """Whether the input is fed; reads nothing."""
+        return name in self._names
+
+    def __iter__(self) -> Iterator[str]:
+        """The names; reads nothing."""
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        """How many inputs are fed."""
+        return len(self._names)
+
+
 @dataclass(frozen=True, eq=False)
 class Feeder:
     """Cuts sample rows into chunks; equal rows always give equal chunks."""
@@ -49,16 +79,11 @@ class Feeder:
         return [rows[start : start + self.size] for start in range(0, len(rows), self.size)]
 
     def chunk(self, rows: Indices) -> Chunk:
-        """Load one chunk."""
+        """One chunk; its samples are read when a feed is first asked for."""
         padded = 0 if self.fixed_batch is None else self.fixed_batch - len(rows)
         taken = self._taken(rows)
-        arrays = {name: column[taken] for name, column in self.fitted.columns.items()}
-        for name, constant in self.fitted.constants.items():
-            arrays[name] = self._for_each(name, constant, len(taken))
-        feeds = {
-            name: torch.from_numpy(np.array(array, order="C", copy=None)).to(self.dtypes[name])
-            for name, array in arrays.items()
-        }
+        names = tuple(dict.fromkeys((*self.fitted.columns, *self.fitted.constants)))
+        feeds = Feeds(names, lambda name: self._feed(name, taken))
         return Chunk(self.identity(rows), rows, feeds, padded)
 
     def identity(self, rows: Indices) -> str:
@@ -68,6 +93,15 @@ class Feeder:
     def _taken(self, rows: Indices) -> Indices:
         """The rows, with the first ones again up to a fixed batch size."""
         return rows if self.fixed_batch is None else np.resize(rows, self.fixed_batch)
+
+    def _feed(self, name: str, taken: Indices) -> Tensor:
+        constant = self.fitted.constants.get(name)
+        if constant is None:
+            array = self.fitted.columns[name][taken]
+        else:
+            array = self._for_each(name, constant, len(taken))
+        with torch.inference_mode(False):  # whoever reads first: others may want gradients
+            return torch.from_numpy(np.array(array, order="C", copy=None)).to(self.dtypes[name])
 
     def _for_each(self, name: str, constant: Array, count: int) -> Array:
         """A constant along the batch: the first axis that the input leaves open."""

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from qviz.data.parts import Indices
 from qviz.engine.chunks import Chunk, Feeder
+from qviz.engine.devices import CPU
 from qviz.engine.execute import Executor
 from qviz.engine.metrics import sqnr_db
 from qviz.engine.program import Encodings, Program, as_is, slots_by_operand
@@ -58,8 +59,10 @@ def near_sqnr(
     """SQNR in dB of a step's output when it alone is quantized; inf when exact.
 
     The same as `layer_errors` finds, in the time of this one step; None where its inputs are not
-    at hand, or its output cannot be compared.
+    at hand in the memory of the CPU, or its output cannot be compared.
     """
+    if executor.place != CPU:
+        return None
     model, program = executor.model, executor.program({})
     refs = _computed(model, program, step)
     chunks = feeder.cut(rows)

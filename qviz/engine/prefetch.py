@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from copy import copy
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -56,14 +55,13 @@ def prefetch(
     quiet = copy(executor)  # shares all but the count of operators that evaluations ran
     memo, program = executor.memo, executor.program(encodings)
     refs = keep_inputs(memo, program, steps)
-    part = replace(program, outputs=refs)
     held = 0
     for chunk_rows in feeder.cut(in_order(rows)) if refs and memo.budget else ():
         known = [memo.size((program.keys[ref], feeder.identity(chunk_rows))) for ref in refs]
         if all(known):
             held += sum(known)
         else:
-            held += _compute(quiet, feeder, encodings, chunk_rows, part, cancelled)
+            held += _compute(quiet, feeder, chunk_rows, program, refs, cancelled)
         if held > memo.budget * SHARE:
             return
         yield held
@@ -72,16 +70,12 @@ def prefetch(
 def _compute(
     executor: Executor,
     feeder: Feeder,
-    encodings: Encodings,
     rows: Indices,
-    part: Program,
+    program: Program,
+    refs: tuple[Ref, ...],
     cancelled: Callable[[], bool],
 ) -> int:
-    """Run one chunk up to the outputs of `part`; their bytes."""
+    """Run one chunk up to these values; their bytes."""
     with torch.inference_mode():
-        chunk = feeder.chunk(rows)
-        try:
-            found = executor.run(chunk, encodings, part, cancelled, keep="outputs")
-        except KeyError:  # a chunk with NaN runs in numbers, where there are no codes to fetch
-            return 0
+        found = executor.fetch(feeder.chunk(rows), program, refs, cancelled)
     return sum(value.nbytes for value in found.values() if isinstance(value, Tensor))

@@ -24,6 +24,7 @@ from qviz.engine.tasks import (
     making_codes,
     on_codes,
     on_numbers,
+    products,
 )
 from qviz.model.model import Model, Step
 from qviz.model.runtime import Runtime
@@ -204,16 +205,19 @@ class _Draft:
             if ref[0]:  # a name that stands for nothing is read elsewhere, too
                 self.keys[ref] = f"{digest.hexdigest()}:{position}"
 
-    def _costs(self, steps: tuple[Step, ...], integer: bool) -> tuple[float, float]:
-        """About what a value of the output and one of the first input cost, in ns."""
+    def _costs(self, steps: tuple[Step, ...], integer: bool) -> tuple[float, float, float]:
+        """About what a value of the output, one of the first input and a product cost, in ns.
+
+        Products count by themselves where the weight, and so how many there are, is computed.
+        """
         if not steps:
-            return CODE_NS, 0.0
+            return CODE_NS, 0.0, 0.0
         if steps[-1].index not in self.compiler.chains:
-            return VALUE_NS, self._recurrent_terms(steps[0]) * FLOAT_NS
+            return VALUE_NS, self._recurrent_terms(steps[0]) * FLOAT_NS, 0.0
         weight = self.compiler.model.constants.get(steps[0].inputs[1])
-        channels = 1 if weight is None else max(weight.shape[-1 if weight.ndim == 2 else 0], 1)
-        terms = 1 if weight is None else weight.numel() / channels
-        return terms * (INTEGER_NS if integer else FLOAT_NS), 0.0
+        if weight is None:
+            return 0.0, 0.0, FLOAT_NS
+        return products(steps[0], weight) * (INTEGER_NS if integer else FLOAT_NS), 0.0, 0.0
 
     def _recurrent_terms(self, step: Step) -> float:
         """Products for each value of a recurrent layer's input; 0 for other steps.

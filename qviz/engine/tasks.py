@@ -11,6 +11,7 @@ from torch import Tensor
 from qviz.engine.chains import Chain, Clip
 from qviz.engine.kernels import Bytes, Kernel
 from qviz.engine.memo import Memo
+from qviz.engine.placement import placed, quantized
 from qviz.model.model import Step, Value
 from qviz.model.runtime import Runtime
 from qviz.model.slots import Slot
@@ -38,10 +39,29 @@ class Task:
     run: Run
     value_ns: float  # about what one value of the output costs
     input_ns: float = 0.0  # and one of the first input: a recurrent layer may give its end alone
+    product_ns: float = 0.0  # and each product in a value, where the weight is computed
 
     def cost_ns(self, given: Sequence[Value], outputs: Sequence[Value]) -> float:
         """About what making the outputs of what was given costs; the same on every run."""
-        return CALL_NS + _count(outputs) * self.value_ns + _count(given[:1]) * self.input_ns
+        each = self.value_ns
+        if self.product_ns and isinstance(given[1], Tensor):
+            each += products(self.steps[0], given[1]) * self.product_ns
+        return CALL_NS + _count(outputs) * each + _count(given[:1]) * self.input_ns
+
+
+def products(step: Step, weight: Tensor) -> float:
+    """Products in one value of a layer's output: what it adds up over, by its weight's shape."""
+    if weight.ndim < 2 or not weight.numel():
+        return float(weight.numel())
+    match step.op:
+        case "MatMul":  # […, in, out]
+            return weight.shape[-2]
+        case "Gemm":
+            return float(weight.shape[1 if step.attributes.get("transB", 0) else 0])
+        case "ConvTranspose":  # [in, out per group, …]
+            return weight.numel() / (weight.shape[1] * int(step.attributes.get("group", 1)))
+        case _:  # [out, in per group, …]
+            return weight.numel() / weight.shape[0]
 
 
 def _count(values: Sequence[Value]) -> int:
@@ -81,22 +101,23 @@ def on_numbers(
     """Run a step on quantized numbers; the values after its own are what is added, in order."""
     count = len(step.inputs) + len(step.captures)
     after = () if chain is None else chain.after
+    there = {position: placed(found[1], runtime.place) for position, found in operands.items()}
 
-    def quantized(position: int, value: Value) -> Value:
+    def given_to(position: int, value: Value) -> Value:
         if position not in operands or not isinstance(value, Tensor):
             return value
         slot, encoding = operands[position]
         if slot.role == "input":
-            return encoding.apply(value)
+            return quantized(there[position], value)
         key = ("weight", slot.value, encoding.key)
         stored = memo.get(key)
         if stored is None:
-            stored = encoding.apply(value)
+            stored = quantized(there[position], value)
             memo.put(key, stored, 1.0)  # small and asked for by every chunk: kept first
         return stored
 
     def run(values: Sequence[Value]) -> tuple[Value, ...]:
-        given = [quantized(position, value) for position, value in enumerate(values[:count])]
+        given = [given_to(position, value) for position, value in enumerate(values[:count])]
         outputs = runtime.run_step(step, given)
         if not after or not isinstance(outputs[0], Tensor):
             return outputs

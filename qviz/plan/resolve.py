@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from qviz.errors import QvizError
 from qviz.model.model import Model
+from qviz.plan.layer_facts import layer_facts
 from qviz.plan.plan import Plan
 from qviz.quant.encode import find_encoding
 from qviz.quant.encoding import Encoding
@@ -23,7 +24,7 @@ class ResolvedPlan:
 
 def schemes(model: Model, plan: Plan) -> dict[str, Scheme]:
     """The scheme of every slot."""
-    return plan.schemes(model.slots, {layer.index: layer.name for layer in model.layers})
+    return plan.schemes(model.slots, layer_facts(model))
 
 
 def resolve(

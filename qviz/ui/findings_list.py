@@ -147,9 +147,19 @@ class FindingsList(QScrollArea):
             line.picked.connect(self.picked)
             self._column.insertWidget(at, line)
             line.show()  # a layout has no room for what is hidden
+            QWidget.setTabOrder(self.lines[at - 1] if at else self, line)
         self.setVisible(bool(findings))
         self.verticalScrollBar().setValue(0)
         self._fit()
+
+    def least(self, width: int) -> int:
+        """The height in which the first of them can be read, in so many pixels of width."""
+        if not self.lines:
+            return 0
+        margins = self._column.contentsMargins()
+        bar = self.verticalScrollBar().sizeHint().width()
+        inner = max(1, width - bar - margins.left() - margins.right())
+        return self.lines[0].heightForWidth(inner) + margins.top() + margins.bottom()
 
     def set_limit(self, height: int) -> None:
         """Take no more than so many pixels."""

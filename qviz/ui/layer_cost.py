@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from qviz.app.sensitivity.quantities import spelled
 from qviz.app.views import CellCost, LayerRow
 from qviz.ui import number_format as text
 
@@ -11,10 +12,10 @@ _ROLES = {"weights": "weights", "inputs": "inputs", "both": "weights and inputs"
 
 
 def cost_words(cost: CellCost | None) -> str:
-    """0.012, 1.2e−4, ≈0.012 of a guess, 1.2 % of noise; "" while unknown."""
+    """0.012, 1.2e−4, ~0.012 of a guess, 1.2 % of noise; "" while unknown."""
     if cost is None:
         return ""
-    mark = "≈" if cost.guessed else ""
+    mark = "~" if cost.guessed else ""
     if cost.unit == "noise":
         return f"{mark}{_figure(100 * cost.value)} %"
     return f"{mark}{_figure(cost.value)}"
@@ -34,7 +35,10 @@ def _figure(value: float) -> str:
 def measured_words(rows: Sequence[LayerRow]) -> str:
     """What was measured of the rows, in a line; "" where nothing was."""
     cost = next((row.sensitivity for row in rows if row.sensitivity), None)
-    return f"Shown: {_trial(cost)}" if cost else ""
+    if cost is None:
+        return ""
+    what = _trial(cost).replace("this layer", "each layer")
+    return f"Shown: {what}"
 
 
 def cost_tip(cost: CellCost | None) -> str:
@@ -52,12 +56,16 @@ def _trial(cost: CellCost) -> str:
     role = _ROLES[cost.role]
     if cost.mode == "all-but":
         return f"the plan with the {role} of this layer alone left in float"
-    return f"the {role} of this layer alone at {cost.scheme}, all else in float"
+    what = "this layer alone" if cost.role == "both" else f"the {role} of this layer alone"
+    return f"{what} at {cost.scheme}, all else in float"
 
 
 def _amount(cost: CellCost) -> str:
     what = "noise" if cost.unit == "noise" else "KL"
-    amount = cost_words(cost) + (" of the signal" if cost.unit == "noise" else " nats")
+    mark = "~" if cost.guessed else ""
+    amount = f"{mark}{spelled(cost.value, 'kl', change=False, digits=3)} nats"
+    if cost.unit == "noise":
+        amount = f"{cost_words(cost)} of the signal"
     if cost.mode == "all-but":
         found = f"Takes {amount} of the plan's {what} away"
     else:
@@ -72,27 +80,29 @@ def _amount(cost: CellCost) -> str:
 def _flips(cost: CellCost) -> str:
     if cost.flips is None:
         return ""
-    return f"{text.count(cost.flips)} of {text.count(cost.samples)} predictions differ from float"
+    many = text.counted(cost.samples, "prediction")
+    differ = text.word(cost.samples, "differs", "differ")
+    return f"{text.count(cost.flips)} of {many} {differ} from float"
 
 
 def _change(cost: CellCost) -> str:
     """The change of the metric, with its interval until it is exact."""
     if cost.delta is None:
         return ""
-    points = cost.metric_unit == "%"
-    unit = " points" if points else f" {cost.metric_unit}".rstrip()
+    unit = " points" if cost.metric_unit == "%" else f" {cost.metric_unit}".rstrip()
 
     def spell(value: float) -> str:
-        return text.signed(value, 2) if points else text.significant(value, 3)
+        return spelled(value, "metric", change=True)
 
     against = "the plan" if cost.mode == "all-but" else "float"
     line = f"{cost.metric}: {spell(cost.delta)}{unit} against {against}"
     if cost.exact or cost.low is None or cost.high is None:
         return line
-    return f"{line} (95 %: {spell(cost.low)} to {spell(cost.high)})"
+    return f"{line} (95 %: {spell(cost.low)} … {spell(cost.high)})"
 
 
 def _seen(cost: CellCost) -> str:
     if cost.exact:
-        return f"Exact: all {text.counted(cost.total, 'sample')} of the part"
+        every = "all " if cost.total > 1 else "the "
+        return f"Exact: {every}{text.counted(cost.total, 'sample')} of the part"
     return f"On {text.count(cost.samples)} of {text.counted(cost.total, 'sample')}, not exact"

@@ -145,7 +145,7 @@ class LayerModel(QAbstractTableModel):
             return head.title
         if role == Roles.ToolTipRole:
             found = measured_words(self._rows) if section == Column.SENSITIVITY else ""
-            return f"{head.tip}\n{found}".rstrip()
+            return f"{found}\n{head.tip}".lstrip()
         return head.align if role == Roles.TextAlignmentRole else None
 
     def flags(self, index: Index) -> Qt.ItemFlag:

@@ -41,7 +41,7 @@ class SensitivityChart(QAbstractScrollArea):
         super().__init__()
         self.painter = SensitivityPainter()
         self._view: SensitivityView | None = None
-        self._columns = Columns.share(1.0, 1, 0.0, 0.0)
+        self._columns = Columns.share(1.0, 1, 0.0, 0.0, 0.0)
         self._places: dict[str, int] = {}  # of the layers, from the top
         self._runs: dict[str, tuple[Run, ...]] = {}
         self._hovered: int | None = None  # a place
@@ -49,7 +49,6 @@ class SensitivityChart(QAbstractScrollArea):
         self.current = ""  # the name of a layer
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setAccessibleName(
             "Sensitivity of every layer: up and down move, left and right choose the scheme, "
             "Enter opens the histograms"
@@ -73,9 +72,12 @@ class SensitivityChart(QAbstractScrollArea):
         names = [row.name for row in view.rows]
         if set(names) != set(self._runs):
             self._runs = runs_of(names)
+        before = self._view
         self._view = view
         self._places = {name: place for place, name in enumerate(names)}
         self._share_room()
+        if before is None or (before.schemes, before.chosen) != (view.schemes, view.chosen):
+            self._reveal_scheme()
         self._describe()
         self.viewport().update()
 
@@ -98,6 +100,7 @@ class SensitivityChart(QAbstractScrollArea):
         """The columns share the new width."""
         super().resizeEvent(event)
         self._share_room()
+        self._reveal_scheme()
 
     def _share_room(self) -> None:
         if self._view is None:
@@ -106,7 +109,24 @@ class SensitivityChart(QAbstractScrollArea):
         bar = self.verticalScrollBar()
         bar.setPageStep(max(ROW, room))
         bar.setRange(0, max(0, ROW * len(self._view.rows) - room))
-        self._columns = self.painter.columns(self._view, self.viewport().width())
+        width, sideways = self.viewport().width(), self.horizontalScrollBar()
+        count = self.painter.columns(self._view, width).count
+        sideways.setPageStep(count)
+        sideways.setRange(0, len(self._view.schemes) - count)
+        self._columns = self.painter.columns(self._view, width, sideways.value())
+
+    def _reveal_scheme(self) -> None:
+        """The scheme of the bars is in sight."""
+        shown, bar = self._columns.shown, self.horizontalScrollBar()
+        if self._view is None or self._view.chosen in shown:
+            return
+        over = self._view.chosen - shown.stop + 1
+        bar.setValue(self._view.chosen if over <= 0 else shown.start + over)
+
+    def scrollContentsBy(self, _dx: int, _dy: int) -> None:
+        """Rows go up and down, schemes to the sides; names and bars stay."""
+        self._share_room()
+        self.viewport().update()
 
     def _reveal(self) -> None:
         place = self._places.get(self.current)
@@ -206,7 +226,8 @@ class SensitivityChart(QAbstractScrollArea):
         if head is None:
             return ""
         scheme = self._view.schemes[head]
-        what = "the plan, with the layer in float" if scheme == "plan" else scheme
+        told = self._view.request.told(scheme)
+        what = "the plan, with the layer in float" if scheme == "plan" else told
         return f"{what}\nClick to show its bars and order the layers by it"
 
     # keys and focus

@@ -169,6 +169,7 @@ class SensitivityControls(QWidget):
         """Offer what the samples have; the rest says why not."""
         entries = self.quantity.model()
         for at, choice in enumerate(view.quantities):
+            self.quantity.setItemText(at, choice.label)
             self.quantity.setItemData(at, choice.reason or choice.tip, Qt.ItemDataRole.ToolTipRole)
             if isinstance(entries, QStandardItemModel):
                 entries.item(at).setEnabled(not choice.reason)

@@ -20,6 +20,7 @@ HEAD = 44
 GUESS_SHARE = 0.35  # of a guess's color, over the card
 INSET = 1.5
 BAR_INSET = 7
+MOST_HEAD = 58  # of a head's width that its column keeps when there are many
 CAP = 4  # half the height of an interval's ends
 Align = Qt.AlignmentFlag
 _LEFT = Align.AlignLeft | Align.AlignVCenter
@@ -58,8 +59,8 @@ class SensitivityPainter:
         self.palette = palette
         self.colors = ramp(palette, name)
 
-    def columns(self, view: SensitivityView, width: float) -> Columns:
-        """Share a width among what the view has to show."""
+    def columns(self, view: SensitivityView, width: float, first: int = 0) -> Columns:
+        """Share a width among what the view has to show, schemes from `first` on."""
         plain, small = QFontMetricsF(self.plain), QFontMetricsF(self.small)
         strong = QFontMetricsF(self.strong)
         name = max((plain.horizontalAdvance(row.name) for row in view.rows), default=0.0)
@@ -67,7 +68,11 @@ class SensitivityPainter:
         cell = max((small.horizontalAdvance(text) for text in texts), default=0.0)
         words = (word for scheme in view.schemes for word in head_words(scheme))
         head = max((strong.horizontalAdvance(word) for word in words), default=0.0)
-        return Columns.share(width, len(view.schemes), name + 2, max(cell + 12, head + 12))
+        shorts = {cell.short for row in view.rows for cell in row.cells}
+        short = max((small.horizontalAdvance(text) for text in shorts), default=0.0)
+        least = max(short + 2 * INSET + 4, min(head + 2, MOST_HEAD))
+        asked = max(cell + 12, head + 12)
+        return Columns.share(width, len(view.schemes), name + 2, asked, least, first)
 
     # heads
 
@@ -79,7 +84,8 @@ class SensitivityPainter:
         painter.setFont(self.small)
         painter.setPen(QColor(p.text_faint))
         painter.drawText(columns.name_rect(4, 34), _LEFT, "Layer")
-        for at, scheme in enumerate(view.schemes):
+        for at in columns.shown:
+            scheme = view.schemes[at]
             self._scheme(painter, scheme, columns.cell_rect(at, 4, 34), at, view, hovered)
         self._axis(painter, view, columns.bar_rect(4, 34))
 
@@ -145,8 +151,8 @@ class SensitivityPainter:
         advance = QFontMetricsF(self.plain).horizontalAdvance
         name = fitting(runs, columns.name, advance)
         painter.drawText(columns.name_rect(top, ROW), _LEFT, name)
-        for at, cell in enumerate(row.cells):
-            self._cell(painter, cell, columns.cell_rect(at, top, ROW))
+        for at in columns.shown:
+            self._cell(painter, row.cells[at], columns.cell_rect(at, top, ROW))
         self._bar(painter, view, row.cells[view.chosen], columns.bar_rect(top, ROW))
 
     def _ground(self, painter: QPainter, room: QRectF, look: Look) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtGui import QResizeEvent, QShowEvent
+from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QPushButton,
@@ -19,15 +19,16 @@ from qviz.errors import QvizError
 from qviz.ui.findings_list import FindingsList
 from qviz.ui.fonts import ui_font
 from qviz.ui.palette import LIGHT, Palette
-from qviz.ui.parts import Card, Notice, label, set_look
+from qviz.ui.parts import Card, ElidedLabel, Notice, set_look
 from qviz.ui.sensitivity_chart import SensitivityChart
 from qviz.ui.sensitivity_columns import SIDE
 from qviz.ui.sensitivity_controls import SensitivityControls
 from qviz.ui.sensitivity_legend import RampButton
+from qviz.ui.sensitivity_page import SensitivityPage
 from qviz.ui.sensitivity_ramp import known_ramp
 
-FINDINGS_SHARE = 0.32  # of the page's height, at most
-EARLIER = "Of an earlier plan: Measure again."
+ANOTHER = "Another plan."
+AGAIN = "These numbers are of another plan: Measure again."
 CONFIRM = "These samples are kept for the final plan, so they are measured only when you ask"
 ALL_KNOWN = "All that is asked for is measured"
 
@@ -48,9 +49,9 @@ class SensitivityPane(Card):
         self._started: tuple[object, ...] = ()  # what was started last
         self._failure = ""  # why it could not be
         self.view: SensitivityView | None = None
+        self._shown: tuple[SensitivityView, str] | None = None  # with the failure
         self.controls = SensitivityControls(session)
-        self.status = label("", 12, tone="soft")
-        self.status.setWordWrap(True)
+        self.status = ElidedLabel(12, tone="soft")
         self.chart = SensitivityChart()
         self.legend = RampButton()
         self.findings = FindingsList()
@@ -69,15 +70,9 @@ class SensitivityPane(Card):
         below.setContentsMargins(SIDE, 0, 8, 0)
         below.addWidget(self.status, 1)
         below.addWidget(self.legend)
-        page = QWidget()
-        column = QVBoxLayout(page)
-        column.setContentsMargins(0, 0, 0, 4)
-        column.setSpacing(0)
-        column.addLayout(below)
-        column.addWidget(self.chart, 1)
-        column.addWidget(self.findings)
+        self.page = SensitivityPage(below, self.chart, self.findings)
         self._stack = QStackedLayout()
-        self._stack.addWidget(page)
+        self._stack.addWidget(self.page)
         self._stack.addWidget(self._empty())
         self.body.addLayout(self._stack)
         self.tools = QWidget()
@@ -124,11 +119,6 @@ class SensitivityPane(Card):
         self.legend.set_colors(self._palette, name)
         self.chart.set_colors(self._palette, name)
 
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Findings leave the chart its room."""
-        super().resizeEvent(event)
-        self.findings.set_limit(round(FINDINGS_SHARE * self.height()))
-
     # what is drawn
 
     def showEvent(self, event: QShowEvent) -> None:
@@ -171,30 +161,33 @@ class SensitivityPane(Card):
         )
 
     def _show_view(self, view: SensitivityView) -> None:
-        if view == self.view:
+        failure = self._failure if view.key == self._started else ""
+        if (view, failure) == self._shown:
             return
-        self.view = view
+        self.view, self._shown = view, (view, failure)
         self._show_button(view)
         self.controls.show_quantities(view)
         self.controls.setEnabled(view.state != "notice")
         if not view.rows:
-            self.notice.setText(self._why_empty(view))
+            self.notice.setText(self._why_empty(view, failure))
             self.advice.setVisible(view.wants_samples)
             self._stack.setCurrentIndex(1)
             return
-        words = [EARLIER] if view.earlier_plan and view.state != "running" else []
-        words += [view.notice] if view.notice else []
+        other = view.other_plan and view.state != "running"
+        words = [view.notice or failure] if view.notice or failure else []
         status = view.status[:1].upper() + view.status[1:]
-        self.status.setText(" ".join((*words, status)))
-        set_look(self.status, "tone", "warn" if words else "soft")
+        self.status.setText(" ".join((*([ANOTHER] if other else []), *words, status)))
+        self.status.setToolTip("\n".join((*([AGAIN] if other else []), *words, status)))
+        set_look(self.status, "tone", "warn" if words or other else "soft")
         self.legend.show_ends(*view.scale)
-        self.findings.show_findings(view.findings)
+        self.page.show_findings(view.findings)
         self.chart.show_view(view)
         self._stack.setCurrentIndex(0)
+        self._session.follow_sensitivity(view.request, view.schemes[view.chosen])
 
-    def _why_empty(self, view: SensitivityView) -> str:
-        if view.notice or self._failure:
-            return view.notice or self._failure
+    def _why_empty(self, view: SensitivityView, failure: str) -> str:
+        if view.notice or failure:
+            return view.notice or failure
         if view.state == "running":
             return "Measuring: a first guess appears in a moment"
         if self._session.current().part == "confirm":
@@ -203,7 +196,7 @@ class SensitivityPane(Card):
 
     def _show_button(self, view: SensitivityView) -> None:
         running = view.state == "running"
-        known = view.state == "done" and not view.earlier_plan
+        known = view.state == "done" and not view.other_plan
         self.measure.setText("Stop" if running else "Measure")
         self.measure.setEnabled(view.state != "notice" and not known)
         tip = "Stop; what is measured stays" if running else "Measure every layer"

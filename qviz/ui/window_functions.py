@@ -31,6 +31,7 @@ def functions_of(window: MainWindow) -> dict[str, Callable[[], object]]:
         "save_project_as": files.ask_save_project,
         "open_plan": files.ask_plan,
         "save_plan": files.ask_save_plan,
+        "export": window.show_export,
         "save_screenshot": files.ask_save_screenshot,
         "quit": window.close,
         "undo": session.undo,

@@ -65,7 +65,10 @@ def changed(path: Path, **fields: Any) -> Path:
 @pytest.mark.parametrize(
     ("fields", "cause"),
     [
-        ({"qviz_project": 2}, "its version is 2"),
+        ({"qviz_project": 3}, "its version is 3"),
+        ({"gates": []}, "this qviz knows no field 'gates'"),
+        ({"branches": []}, "its branches are not one that is open"),
+        ({"branches": [{"name": "main"}]}, "not those of a project"),
         ({"plan": {}}, "not a qviz plan"),
         ({"part": "some"}, "no such part"),
         ({"inputs": {"sr": "fast"}}, "not those of a project"),
@@ -89,6 +92,35 @@ def test_what_is_no_project_is_refused(tmp_path: Path, text: str) -> None:
     path.write_text(text)
     with pytest.raises(QvizError, match=r"x\.qviz"):
         qviz.open(path)
+
+
+def test_a_project_of_version_1_opens(saved: Path) -> None:
+    data = json.loads(saved.read_text())
+    del data["branches"]
+    data["qviz_project"] = data["plan"]["qviz_plan"] = 1
+    saved.write_text(json.dumps({**data, "left": "out"}))
+    session = qviz.open(saved)
+    assert [branch.name for branch in session.branches()] == ["main"]
+    assert session.rows()[0].weight == qviz.open(saved).rows()[0].weight
+    assert not session.document().modified
+
+
+def test_branches_are_kept_in_the_project(saved: Path) -> None:
+    session = qviz.open(saved)
+    session.create_branch("low")
+    assert session.document().modified
+    session.set_bits(["fc2.weight"], 2)
+    session.switch_branch("main")
+    session.save_project(saved)
+    assert not session.document().modified
+    again = qviz.open(saved)
+    assert [(b.name, b.current, b.differs) for b in again.branches()] == [
+        ("main", True, 0),
+        ("low", False, 1),
+    ]
+    assert not again.document().modified
+    again.switch_branch("low")
+    assert again.plan.overrides.keys() == {"fc2.weight"}
 
 
 def test_nothing_open_cannot_be_saved(tmp_path: Path) -> None:

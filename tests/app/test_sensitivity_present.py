@@ -240,26 +240,26 @@ def test_a_session_shows_what_it_measured(mlp: Path, mlp_samples: Path) -> None:
     assert session.sensitivity_view(request).state == "ready"
     found = session.sensitivity(request.schemes, samples=20)
     view = session.sensitivity_view(request)
-    assert (view.state, view.found, view.earlier_plan) == ("done", found, False)
+    assert (view.state, view.found, view.other_plan) == ("done", found, False)
     assert names(view) == [layer.name for layer in found.ranking()]
     session.set_bits(["fc1.weight"], 3)
     assert session.sensitivity_view(request) == view  # one layer at a time: the plan is no matter
     assert "int3:channel" in [c.value for c in session.sensitivity_schemes("weights")]
 
 
-def test_all_but_of_an_earlier_plan_is_shown_as_such(mlp: Path, mlp_samples: Path) -> None:
+def test_all_but_of_an_other_plan_is_shown_as_such(mlp: Path, mlp_samples: Path) -> None:
     session = qviz.open(mlp, mlp_samples)
     request = Request(("plan",), mode="all-but", samples=20)
     session.sensitivity(mode="all-but", samples=20)
     session.set_bits(["fc1.weight"], 3)
     assert session.sensitivities() == ()
     earlier = session.sensitivity_view(request)
-    assert earlier.earlier_plan
+    assert earlier.other_plan
     assert earlier.rows
     session.sensitivity(["int4"], samples=20)  # another request forgets nothing
-    assert session.sensitivity_view(request).earlier_plan
+    assert session.sensitivity_view(request).other_plan
     session.undo()
-    assert not session.sensitivity_view(request).earlier_plan
+    assert not session.sensitivity_view(request).other_plan
     session.set_part("tune")
     assert session.sensitivity_view(request).state == "ready"
 

@@ -7,13 +7,18 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+import torch
 from onnx import TensorProto, helper
 
+from qviz.data.parts import Indices
 from qviz.data.samples import Samples
 from qviz.data.synthetic import synthetic_samples
 from qviz.engine.calibrate import calibrate
-from qviz.engine.chunks import feeder
+from qviz.engine.chunks import Feeds, feeder
+from qviz.engine.execute import Executor
+from qviz.engine.memo import Memo
 from qviz.engine.trace import trace_float, tried_specs
+from qviz.errors import QvizError
 from qviz.model.model import Model
 from qviz.model.read_onnx import read_onnx
 from qviz.model.runtime import Runtime
@@ -136,3 +141,51 @@ def test_macs_are_of_one_sample_whatever_input_comes_first(tmp_path: Path) -> No
         assert trace_float(model, given).macs == {0: 16}
     assert trace_float(product(tmp_path, 8), samples(x=X)).macs == {0: 8}
     assert trace_float(product(tmp_path, 8), None).macs == {0: 8}
+
+
+def test_samples_are_read_when_a_feed_is_first_asked_for(tmp_path: Path) -> None:
+    """A memo that has the answer needs no samples; what reading them raises comes then."""
+    feed, read = feeder(product(tmp_path, "N"), samples(x=X), None), list[str]()
+    load = feed._feed
+
+    def watched(name: str, rows: Indices) -> torch.Tensor:
+        read.append(name)
+        return load(name, rows)
+
+    object.__setattr__(feed, "_feed", watched)
+    chunk = feed.chunk(np.arange(2))
+    assert (list(chunk.feeds), len(chunk.feeds), "x" in chunk.feeds) == (["x"], 1, True)
+    assert not read
+    assert chunk.feeds["x"] is chunk.feeds["x"]
+    assert read == ["x"]
+    with pytest.raises(KeyError):
+        chunk.feeds["z"]
+
+
+def test_a_feed_first_read_without_gradients_may_have_them_later(tmp_path: Path) -> None:
+    chunk = feeder(product(tmp_path, "N"), samples(x=X), None).chunk(np.arange(2))
+    with torch.inference_mode():
+        x = chunk.feeds["x"]
+    weight = torch.ones(4, 2, requires_grad=True)
+    (x @ weight).sum().backward()
+    assert weight.grad is not None
+
+
+def test_an_answer_from_the_memo_reads_no_samples(tmp_path: Path) -> None:
+    model = product(tmp_path, "N")
+    feed, executor = feeder(model, samples(x=X), None), Executor(model, Memo())
+    program = executor.program({})
+    with torch.inference_mode():
+        known = executor.run(feed.chunk(np.arange(2)), {}, program)
+        unread = feed.chunk(np.arange(2))
+        object.__setattr__(unread, "feeds", Feeds(("x",), unreadable))
+        again = executor.run(unread, {}, program)
+        assert again["y"] is known["y"]
+        other = feed.chunk(np.arange(3))
+        object.__setattr__(other, "feeds", Feeds(("x",), unreadable))
+        with pytest.raises(QvizError, match=r"x\.npz: it was deleted"):
+            executor.run(other, {}, program)
+
+
+def unreadable(name: str) -> torch.Tensor:
+    raise QvizError(f"{name}.npz", "it was deleted", "Bring it back")

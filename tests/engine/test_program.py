@@ -20,7 +20,7 @@ from qviz.engine.execute import Executor
 from qviz.engine.kernels import Bytes, find_kernel, onednn_works
 from qviz.engine.memo import Memo
 from qviz.engine.program import Compiler, Encodings, Program, slots_by_operand
-from qviz.engine.tasks import CALL_NS, FLOAT_NS, VALUE_NS
+from qviz.engine.tasks import CALL_NS, FLOAT_NS, VALUE_NS, products
 from qviz.errors import QvizError
 from qviz.model.model import Model, Value
 from qviz.model.node_session import open_session
@@ -484,3 +484,51 @@ def test_a_recurrent_layer_costs_its_products(write_model: Write) -> None:
     cost = task.cost_ns([torch.zeros(3, 2, 6)], [None, torch.zeros(2, 2, 4), None])
     products = 3 * 2 * 2 * (16 * 6 + 16 * 4)
     assert cost == pytest.approx(CALL_NS + products * FLOAT_NS + 16 * VALUE_NS)
+
+
+def test_a_layer_with_a_computed_weight_costs_its_products(write_model: Write) -> None:
+    """[2, 3, 8] by [2, 8, 5] adds up over 8, as a constant weight of that shape does."""
+    node = helper.make_node("MatMul", ["a", "b"], ["y"])
+    shapes: dict[str, list[int | str]] = {"a": [2, 3, 8], "b": [2, 8, 5]}
+    computed = read_onnx(write_model("c.onnx", [node], {}, shapes, {"y": []}))
+    held = {"b": weight(2, 8, 5)}
+    constant = read_onnx(write_model("h.onnx", [node], held, {"a": [2, 3, 8]}, {"y": []}))
+    values, costs = [torch.zeros(2, 3, 8), torch.zeros(2, 8, 5)], []
+    for model in (computed, constant):
+        (task,) = Compiler(model, Runtime(model), Memo(0), native=False).compile({}).tasks
+        costs.append(task.cost_ns(values, [torch.zeros(2, 3, 5)]))
+    assert costs == [pytest.approx(CALL_NS + 30 * 8 * FLOAT_NS)] * 2
+
+
+@pytest.mark.parametrize(
+    ("node", "shape", "terms"),
+    [
+        (helper.make_node("Gemm", ["x", "w"], ["y"]), (8, 5), 8),
+        (helper.make_node("Gemm", ["x", "w"], ["y"], transB=1), (5, 8), 8),
+        (helper.make_node("Conv", ["x", "w"], ["y"], group=2), (6, 4, 3, 3), 36),
+        (helper.make_node("ConvTranspose", ["x", "w"], ["y"], group=2), (8, 3, 3, 3), 36),
+    ],
+)
+def test_a_layer_adds_up_over_what_its_weight_says(
+    write_model: Write, node: onnx.NodeProto, shape: tuple[int, ...], terms: float
+) -> None:
+    sizes: list[int | str] = [1, 8, 9, 9]
+    fed = {"x": sizes[: len(shape)]}
+    model = read_onnx(write_model("w.onnx", [node], {"w": weight(*shape)}, fed, {"y": []}))
+    assert products(model.steps[0], model.constants["w"]) == terms
+
+
+def test_codes_are_fetched_and_of_a_chunk_with_nan_there_are_none(write_model: Write) -> None:
+    model = residual(write_model)
+    x = torch.randn(3, 4, 6, 6, generator=torch.Generator().manual_seed(4))
+    encodings = encodings_of(model, {"x": x})
+    executor = Executor(model, Memo())
+    program = executor.program(encodings)
+    codes = [ref for task in program.tasks for ref in task.reads if ref[1]]
+    assert codes
+    with torch.inference_mode():
+        found = executor.fetch(Chunk("one", np.arange(3), {"x": x}, 0), program, codes)
+        assert all(isinstance(v, Tensor) and not v.is_floating_point() for v in found.values())
+        assert all((program.keys[ref], "one") in executor.memo for ref in codes if ref in found)
+        lost = {"x": torch.full_like(x, torch.nan)}
+        assert executor.fetch(Chunk("two", np.arange(3), lost, 0), program, codes) == {}

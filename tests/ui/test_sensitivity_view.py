@@ -31,7 +31,7 @@ from qviz.ui.sensitivity_chart import SensitivityChart
 from qviz.ui.sensitivity_columns import Columns
 from qviz.ui.sensitivity_painter import HEAD, ROW, head_words
 from qviz.ui.sensitivity_ramp import RAMPS, ink_on, ramp, ramp_color
-from qviz.ui.sensitivity_view import CONFIRM, EARLIER, SensitivityPane
+from qviz.ui.sensitivity_view import CONFIRM, ANOTHER, SensitivityPane
 from qviz.ui.settings import Settings
 from qviz.ui.views_card import ViewsCard
 
@@ -193,12 +193,12 @@ def test_all_but_belongs_to_a_plan(
     assert pane.view.schemes == ("plan",)
     session.set_bits(["fc1.weight"], 3)
     settle(window)
-    assert pane.status.text().startswith(EARLIER)
+    assert pane.status.text().startswith(ANOTHER)
     assert pane.measure.isEnabled()
     pane.measure.click()
     settle(window)
-    assert EARLIER not in pane.status.text()
-    assert not pane.view.earlier_plan
+    assert ANOTHER not in pane.status.text()
+    assert not pane.view.other_plan
 
 
 def test_the_quantity_and_the_order_are_chosen(pane: SensitivityPane) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qviz.app.actions.action import Action
-from qviz.app.actions.reasons import needs_model, needs_samples
+from qviz.app.actions.reasons import needs_graph, needs_model, needs_samples
 
 FILE_MENU: tuple[Action, ...] = (
     Action(
@@ -89,6 +89,16 @@ FILE_MENU: tuple[Action, ...] = (
         icon="file-arrow-down",
         tip="Save the plan alone as a JSON file, for other models and for qviz run",
         why_disabled=needs_model,
+    ),
+    Action(
+        "export",
+        "Export ONNX…",
+        "File",
+        ("Ctrl+E",),
+        "export",
+        "Write the plan as an ONNX file, and check that it gives these numbers in onnxruntime",
+        needs_graph,
+        separator=True,
     ),
     Action(
         "save_screenshot",

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from qviz.app.views import DocumentView
+
+GRAPHS = (".onnx", ".pt2", ".py")  # models that are more than their weights
 
 
 def always(_document: DocumentView) -> str:
@@ -26,6 +30,15 @@ def needs_samples(document: DocumentView) -> str:
         if document.synthetic
         else "Open samples first"
     )
+
+
+def needs_graph(document: DocumentView) -> str:
+    """Possible with a graph that is fed by samples, or by synthetic inputs."""
+    if not document.model_name or document.samples_name:
+        return needs_model(document)
+    if Path(document.model_path).suffix.lower() in GRAPHS:
+        return "Nothing feeds the model: open samples first"
+    return "Weights only: this file has no graph that could be exported"
 
 
 def needs_departure(document: DocumentView) -> str:

@@ -8,8 +8,11 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+import torch
+
 from qviz.app.document import Document
 from qviz.data.parts import Indices
+from qviz.engine.devices import CPU
 from qviz.engine.program import Encodings
 from qviz.model.model import Model
 
@@ -33,10 +36,12 @@ def cache_folder() -> Path:
 class Names:
     """Names of what sweeps find: equal names are equal numbers."""
 
-    def __init__(self, model: Model, document: Document, rows: Indices) -> None:
-        """`rows` are the samples in the order in which they are taken."""
+    def __init__(
+        self, model: Model, document: Document, rows: Indices, place: torch.device = CPU
+    ) -> None:
+        """`rows` are the samples in the order in which they are taken; `place` runs them."""
         samples = document.samples
-        said = (
+        said: tuple[object, ...] = (
             metadata.version("qviz-workbench"),
             metadata.version("torch"),
             model.hash,
@@ -46,6 +51,8 @@ class Names:
             document.reading,
             sorted(document.values.items()),
         )
+        if place != CPU:
+            said += (str(place),)
         self._about = hashlib.sha256(repr(said).encode() + rows.tobytes()).digest()
 
     def name(self, base: Encodings, encodings: Encodings) -> str:

@@ -17,6 +17,7 @@ STANDS_OUT = 2.0  # times the next layer's KL
 MOST = 0.5  # of the sum of all layers' KL
 SPREAD = 8.0  # times the median channel's largest |x|: three bits of an 8-bit grid
 LISTED = 2  # layers whose channels are told of, under one scheme
+NAMED = 5  # layers that a finding names
 MANY = 4  # things told in all
 
 
@@ -37,7 +38,7 @@ def observe(found: Sensitivity, model: Model, findings: Findings) -> tuple[Obser
         ranking = found.ranking(scheme)
         if sum(_kl(layer, at) for layer in ranking) < FELT:
             continue
-        told += _worst(ranking, at)
+        told += _worst(found, ranking, at)
         for one in _channels(ranking, at, found, model, findings):
             told += [] if one.layer in unlike else [one]
             unlike.add(one.layer)
@@ -48,7 +49,9 @@ def _kl(layer: LayerCosts, at: int) -> float:
     return layer.costs[at].kl or 0.0
 
 
-def _worst(ranking: tuple[LayerCosts, ...], at: int) -> Iterator[Observation]:
+def _worst(
+    found: Sensitivity, ranking: tuple[LayerCosts, ...], at: int
+) -> Iterator[Observation]:
     """The layer that stands out, or the few that make most of the sum."""
     total = sum(_kl(layer, at) for layer in ranking)
     if len(ranking) < 3:
@@ -56,14 +59,14 @@ def _worst(ranking: tuple[LayerCosts, ...], at: int) -> Iterator[Observation]:
     first, second = ranking[0], ranking[1]
     worst, scheme = _kl(first, at), first.costs[at].scheme
     share = 100.0 * worst / total
-    evidence = _evidence(first.costs[at])
+    told = found.request.told(scheme)
     if worst >= STANDS_OUT * _kl(second, at) > 0.0:
         yield Observation(
             first.index,
             scheme,
-            f"{first.name} costs {worst:.2g} nats at {scheme}, {worst / _kl(second, at):.1f} × the "
+            f"{first.name} costs {worst:.2g} nats at {told}, {worst / _kl(second, at):.1f} × the "
             f"next layer ({second.name}) and {share:.0f} % of the sum",
-            evidence,
+            _evidence(first.costs[at]),
         )
         return
     held, few = 0.0, 0
@@ -71,20 +74,23 @@ def _worst(ranking: tuple[LayerCosts, ...], at: int) -> Iterator[Observation]:
         held += _kl(ranking[few], at)
         few += 1
     if 1 < few <= len(ranking) / 4:
-        names = ", ".join(layer.name for layer in ranking[:few])
+        named = ranking[: min(few, NAMED)]
+        more = f" and {few - len(named)} more" if few > len(named) else ""
+        each = ", ".join(f"{layer.name} {_kl(layer, at):.3g}" for layer in named)
         yield Observation(
             first.index,
             scheme,
             f"{few} of {len(ranking)} layers make {100.0 * held / total:.0f} % of the sum at "
-            f"{scheme}: {names}",
-            evidence,
+            f"{told}: {', '.join(layer.name for layer in named)}{more}",
+            f"KL in nats: {each}; all layers {total:.3g}",
         )
 
 
 def _evidence(cost: Cost) -> str:
     words = [f"KL {cost.kl:.3g} nats"] if cost.kl is not None else []
     if cost.flips is not None:
-        words.append(f"{cost.flips:,} of {cost.samples:,} predictions flip")
+        flip = "prediction flips" if cost.flips == cost.samples == 1 else "predictions flip"
+        words.append(f"{cost.flips:,} of {cost.samples:,} {flip}")
     if cost.sqnr_db is not None:
         words.append(f"output SQNR {cost.sqnr_db:.1f} dB".replace("-", "\N{MINUS SIGN}"))
     return ", ".join(words)
@@ -127,9 +133,9 @@ def _channels(
                     layer.index,
                     scheme,
                     f"channel {spread.channel} of {layer.name} has {spread.times:.0f} × the median "
-                    "range: per-channel weights or equalisation",
+                    f"range, at one scale in {scheme}: per-channel weights or equalisation",
                     f"largest |w| {spread.largest:.3g}, of the median channel {spread.median:.3g}; "
-                    f"{_evidence(layer.costs[at])}",
+                    f"at {found.request.told(scheme)} {_evidence(layer.costs[at])}",
                 )
                 break
 

@@ -48,7 +48,5 @@ def _choice(spelled: str, role: Roles) -> Choice:
         request = read_request([spelled], role, "only", "all")
     except QvizError as error:
         return Choice(spelled, spelled, reason=error.cause)
-    tip = ""
-    if role == "both":
-        tip = f"weights {spelled}, inputs {request.scheme(spelled, 'input')}"
-    return Choice(spelled, spelled, tip)
+    told = request.told(spelled)
+    return Choice(spelled, spelled, "" if told == spelled else told)

@@ -14,6 +14,7 @@ from qviz.app.sensitivity.quantities import (
     amount,
     color_scale,
     damage,
+    label,
     spelled,
     unit,
 )
@@ -62,7 +63,7 @@ class SensitivityView:
     notice: str = ""
     wants_samples: bool = False
     status: str = ""  # how much of it is known
-    earlier_plan: bool = False  # the rows are not of the plan as it stands
+    other_plan: bool = False  # the rows are not of the plan as it stands
     quantity: QuantityName = "kl"  # the one shown, which is not always the one asked for
     quantities: tuple[Choice, ...] = ()
     title: str = ""  # of the axis: the quantity and its unit
@@ -132,7 +133,7 @@ def sensitivity_view(
     wants_samples: bool = False,
     running: bool = False,
     failure: str = "",
-    earlier_plan: bool = False,
+    other_plan: bool = False,
     key: tuple[object, ...] = (),
 ) -> SensitivityView:
     """The view of what is known of a request.
@@ -165,7 +166,7 @@ def sensitivity_view(
         view.state,
         notice=failure,
         status=status(found, stopped=view.state == "stopped"),
-        earlier_plan=earlier_plan,
+        other_plan=other_plan,
         quantity=shown,
         quantities=view.quantities,
         title=_title(found, shown),
@@ -207,15 +208,16 @@ def _choices(found: Sensitivity | None) -> tuple[Choice, ...]:
     choices = []
     for name, row in QUANTITIES.items():
         lacking = bool(measured) and all(row.value(cost) is None for cost in measured)
-        choices.append(Choice(name, row.label, row.tip, whys[name] if lacking else ""))
+        words = row.label if found is None or name == "metric" else label(found, name)
+        choices.append(Choice(name, words, row.tip, whys[name] if lacking else ""))
     return tuple(choices)
 
 
 def _title(found: Sensitivity, shown: QuantityName) -> str:
-    label = found.metric if shown == "metric" and found.metric else QUANTITIES[shown].label
+    words = label(found, shown)
     counted_in = unit(found, shown)
     change = "Δ " if _is_change(found, shown) else ""
-    return f"{change}{label}, {counted_in}" if counted_in else f"{change}{label}"
+    return f"{change}{words}, {counted_in}" if counted_in else f"{change}{words}"
 
 
 def _shown(found: Sensitivity, asked: QuantityName) -> QuantityName:

@@ -137,15 +137,26 @@ def _within(position: float) -> float:
     return min(1.0, max(0.0, position))
 
 
+def label(found: Sensitivity, name: QuantityName) -> str:
+    """What a quantity is called: the metric by its name, and which loss it is without classes."""
+    if name == "metric" and found.metric:
+        return found.metric
+    return "MSE" if name == "loss" and not _with_classes(found) else QUANTITIES[name].label
+
+
+def _with_classes(found: Sensitivity) -> bool:
+    costs = [cost for layer in found.layers for cost in layer.costs]
+    return any(cost.kl is not None for cost in costs) or not any(cost.measured for cost in costs)
+
+
 def unit(found: Sensitivity, name: QuantityName) -> str:
     """What values are counted in; "" for a plain number."""
     if name == "metric":
         return "points" if found.unit == "%" else found.unit
-    with_classes = any(cost.kl is not None for layer in found.layers for cost in layer.costs)
     units: dict[QuantityName, str] = {
         "kl": "nats",
         "sqnr": "dB",
-        "loss": "nats" if with_classes else "",
+        "loss": "nats" if _with_classes(found) else "",
         "flips": "",
     }
     return units[name]

@@ -33,6 +33,13 @@ class Request:
         scheme = parse_scheme(spelled)
         return input_scheme(scheme, self.role) if role == "input" else scheme
 
+    def told(self, spelled: str) -> str:
+        """A scheme as words; where inputs take another one than weights, both."""
+        if self.role != "both" or spelled == PLAN:
+            return spelled
+        inputs = self.scheme(spelled, "input")
+        return spelled if str(inputs) == spelled else f"weights {spelled} and inputs {inputs}"
+
     @property
     def slot_roles(self) -> tuple[Role, ...]:
         """The roles of the slots that are tried."""

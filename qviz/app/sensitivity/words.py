@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from math import isinf
 
-from qviz.app.sensitivity.quantities import QUANTITIES, QuantityName, spelled, unit
+from qviz.app.sensitivity.quantities import QUANTITIES, QuantityName, label, spelled, unit
 from qviz.app.sensitivity.request import PLAN
 from qviz.app.sensitivity.result import Cost, LayerCosts, Sensitivity
 
@@ -13,16 +13,16 @@ _MODES = {
     "only": "one layer quantized at a time",
     "all-but": "the plan with one layer in float at a time",
 }
-_PARTS = {"tune": "tuning samples", "all": "samples", "confirm": "confirm samples"}
+_PARTS = {"tune": "tuning sample", "all": "sample", "confirm": "confirm sample"}
 
 
 def status(found: Sensitivity, *, stopped: bool) -> str:
     """How much is known, and of which samples."""
     costs = [cost for layer in found.layers for cost in layer.costs]
     seen = min(cost.samples for cost in costs)
-    of = f"{found.total:,} {_PARTS[found.part]}"
+    of = f"{found.total:,} {_PARTS[found.part]}{'' if found.total == 1 else 's'}"
     if seen == found.total:
-        return f"exact: all {of}"
+        return f"exact: {'the' if found.total == 1 else 'all'} {of}"
     if found.complete:
         return f"{seen:,} of {of}"
     measured = sum(all(cost.measured for cost in layer.costs) for layer in found.layers)
@@ -32,7 +32,7 @@ def status(found: Sensitivity, *, stopped: bool) -> str:
     elif measured < many:
         told = f"{measured:,} of {many:,} layers measured, the others guessed"
     else:
-        told = f"{seen:,} of the {found.wanted:,} samples asked for"
+        told = f"{seen:,} of {found.wanted:,} samples"
     return f"stopped: {told}" if stopped else told
 
 
@@ -41,7 +41,7 @@ def layer_numbers(found: Sensitivity, layer: LayerCosts) -> str:
     head = f"{layer.name}  ·  {layer.op}  ·  {layer.parameters:,} parameters"
     lines = [head, _MODES[found.request.mode]]
     for cost in layer.costs:
-        what = "left in float" if cost.scheme == PLAN else cost.scheme
+        what = "left in float" if cost.scheme == PLAN else found.request.told(cost.scheme)
         lines += ["", f"{what}: {_numbers(found, cost)}"]
     return "\n".join(lines)
 
@@ -61,16 +61,19 @@ def _numbers(found: Sensitivity, cost: Cost) -> str:
         db = "" if isinf(cost.sqnr_db) else " dB"
         words.append(f"SQNR {spelled(cost.sqnr_db, 'sqnr', change=False)}{db}")
     if cost.flips is not None:
-        words.append(f"{cost.flips:,} of {cost.samples:,} flip{_from(found, 'flips')}")
+        flip = "flips" if cost.samples == 1 else "flip"
+        words.append(f"{cost.flips:,} of {cost.samples:,} {flip}{_from(found, 'flips')}")
     against = "the plan" if restored else "float"
     if cost.loss is not None:
-        loss = f"loss {spelled(cost.loss, 'loss', change=True)} {unit(found, 'loss')}".rstrip()
+        name = label(found, "loss").replace("Loss", "loss")
+        loss = f"{name} {spelled(cost.loss, 'loss', change=True)} {unit(found, 'loss')}".rstrip()
         words.append(f"\n    {loss} against {against}")
     if cost.delta is not None:
         delta = spelled(cost.delta, "metric", change=True)
         words.append(f"{found.metric} {delta} {unit(found, 'metric')}".rstrip() + _interval(cost))
-    many = "all" if cost.exact else f"{cost.samples:,} of"
-    return ", ".join(words).replace(", \n", "\n") + f"\n    on {many} {cost.total:,} samples"
+    many = f"{cost.samples:,} of " if not cost.exact else "" if cost.total == 1 else "all "
+    seen = f"{many}{cost.total:,} sample{'' if cost.total == 1 else 's'}"
+    return ", ".join(words).replace(", \n", "\n") + f"\n    on {seen}"
 
 
 def _from(found: Sensitivity, name: QuantityName) -> str:

@@ -18,8 +18,9 @@ from qviz.app.sensitivity.candidates import Candidates, candidates
 from qviz.app.sensitivity.observe import observe
 from qviz.app.sensitivity.request import PLAN, Request
 from qviz.app.sensitivity.result import Cost, LayerCosts, Sensitivity
-from qviz.data.parts import Indices, require_samples
+from qviz.data.parts import Indices
 from qviz.engine.chunks import Feeder, feeder
+from qviz.engine.devices import CPU
 from qviz.engine.execute import Executor, WorkCancelledError
 from qviz.engine.float_run import FloatRun
 from qviz.engine.memo import Memo
@@ -45,7 +46,9 @@ def sample_order(document: Document) -> Indices:
     if samples is None or split is None:
         raise QvizError("samples", "there are none to run", "Open some with samples=FILE")
     rows = split.indices(document.part)
-    require_samples(rows, document.part, samples.name)
+    if not len(rows):
+        why = f"the {document.part} part holds no samples"
+        raise QvizError(samples.name, why, "Add samples, or choose another part")
     return np.random.default_rng(document.seed).permutation(rows)
 
 
@@ -86,13 +89,17 @@ def sweep_layers(
     request: Request,
     folder: Path | None,
     token: Token,
+    place: torch.device = CPU,
 ) -> Iterator[Step]:
     """Yield what is known of a request; the last is complete unless the work was cancelled.
 
     What was found before is read from `folder` and what is found is written there, also when the
-    work stops early.
+    work stops early. Candidates run at `place`, gradients on the CPU.
+
+    Raises:
+        DeviceFailedError: see `Executor.run`.
     """
-    job = _job(model, document, findings, request, folder)
+    job = _job(model, document, findings, request, folder, place)
     job.load()
     known, total = job.sweep.done, job.sweep.total
     guesses: list[float] = []
@@ -130,6 +137,7 @@ def _job(
     findings: Findings,
     request: Request,
     folder: Path | None,
+    place: torch.device,
 ) -> _Job:
     rows, samples = sample_order(document), document.scored
     if samples is None:
@@ -146,8 +154,9 @@ def _job(
         metric=document.metric,
         own=document.own_metric,
         output=document.output,
+        place=place,
     )
-    names = Names(model, document, rows)
+    names = Names(model, document, rows, place)
     each = tuple(names.name(made.base, candidate.encodings) for candidate in made.tried)
     own = document.own_metric is not None and document.metric == document.own_metric.name
     store = None if folder is None or own else Store(folder)  # a program may have changed

@@ -11,6 +11,7 @@ from torch import Tensor
 from qviz.engine.estimates import tango
 from qviz.engine.estimates.interval import Z95
 from qviz.engine.metrics import Metric, Task, kl_divergence, loss_of, sqnr_db
+from qviz.engine.metrics.agreement import agreement
 
 _VALUES = 1 << 20  # outputs whose squares are added up at a time
 
@@ -109,6 +110,7 @@ def effect_of(rows: Rows, base: Rows, task: Task, metric: Metric, total: int) ->
     else:
         influence = influence - start_influence
         ends = _interval(rows, base, metric, delta, influence, total)
+        ends = _possible(ends, rows, base, task, metric, total)
         low, high = (metric.factor * end if isfinite(end) else None for end in ends)
         delta *= metric.factor
     return Effect(
@@ -122,6 +124,24 @@ def effect_of(rows: Rows, base: Rows, task: Task, metric: Metric, total: int) ->
         samples=n,
         total=total,
     )
+
+
+def _possible(
+    ends: tuple[float, float], rows: Rows, base: Rows, task: Task, metric: Metric, total: int
+) -> tuple[float, float]:
+    """An interval without changes of a share that no outcome of the other samples could give.
+
+    Each of them changes by 1 at most; an agreement that starts from float itself only falls.
+    """
+    n = len(rows.kl)
+    if n >= total or not metric.proportion:
+        return ends
+    least, most = -1.0, 1.0
+    if metric.counts_all(rows.scores) and metric.counts_all(base.scores):
+        seen = float((rows.scores[:, 0] - base.scores[:, 0]).sum())
+        whole = metric.name == agreement(task).name and not bool(base.noise.any())
+        least, most = (seen - (total - n)) / total, (seen + (0 if whole else total - n)) / total
+    return max(ends[0], least), min(ends[1], most)
 
 
 def _interval(

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from qviz.data.parts import Indices
 from qviz.engine.chunks import Chunk, Feeder
+from qviz.engine.devices import CPU, memory_on
 from qviz.engine.execute import Executor
 from qviz.engine.float_run import FloatRun, scored_output
 from qviz.engine.memo import Memo
@@ -43,14 +44,16 @@ class Sweep:
         own: Metric | None = None,
         output: str = "",
         memory: int | None = None,
+        place: torch.device = CPU,
     ) -> None:
         """`base` is what the sweep starts from, candidates are complete: both by slot name.
 
         `rows` are all samples, of which the first `limit` are taken. `own` is a metric of the
-        user's, asked for by its name. `memory`: bytes for one batch's values, see `Memo`.
+        user's, asked for by its name. `memory`: bytes for one batch's values, see `Memo`; `place`:
+        the device that it runs on.
         """
         self._model = model
-        self._executor = Executor(model, Memo(memory))
+        self._executor = Executor(model, Memo(memory_on(place, memory)), place=place)
         self._feeder = feeder
         self._rows = rows
         self._taken = rows[:limit]
@@ -115,6 +118,7 @@ class Sweep:
         Raises:
             QvizError: a metric or an output that the model and the samples do not have.
             WorkCancelledError: `cancelled()` turned true between two operators.
+            DeviceFailedError: see `Executor.run`.
         """
         batches = self._feeder.cut(self._taken)
         self._effects.clear()
@@ -156,7 +160,7 @@ class Sweep:
         In a memo of its own: outputs in the sweep's would stop the first batch's values from being
         made, which the candidates go on from.
         """
-        executor = Executor(self._model, Memo(0))
+        executor = Executor(self._model, Memo(0), place=self._executor.place)
         run = FloatRun(executor, self._feeder, self._rows, self._output, cancelled)
         with torch.inference_mode():
             reference = run.output(self._feeder.chunk(first))
