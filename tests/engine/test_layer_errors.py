@@ -26,6 +26,7 @@ from qviz.engine.memo import Memo
 from qviz.model.model import Model, Step, Value
 from qviz.model.read_onnx import read_onnx
 from qviz.model.runtime import Runtime
+from qviz.quant.axes import Axes
 from qviz.quant.encode import find_encoding
 from qviz.quant.encoding import Encoding, Scaled
 from qviz.quant.measure import measure
@@ -34,7 +35,7 @@ from qviz.quant.spelling import parse_scheme
 Write = Callable[..., Path]
 
 
-def encoding(values: torch.Tensor, spelling: str, axis: int | None = None) -> Encoding:
+def encoding(values: torch.Tensor, spelling: str, axis: Axes = None) -> Encoding:
     return find_encoding(measure(values, axis, keep=True), parse_scheme(spelling))
 
 

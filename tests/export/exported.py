@@ -108,7 +108,7 @@ class Exported:
             / np.abs(ours[name].astype(np.float64)).max()
             for name in ours
         ]
-        return np.stack(found).max(0)
+        return np.asarray(np.stack(found).max(0), np.float64)
 
     def weight(self, slot: str) -> NDArray[Any]:
         """What onnxruntime makes of the codes of one weight."""

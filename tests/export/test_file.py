@@ -69,7 +69,7 @@ def test_what_is_wrong_leaves_the_old_file(
     out = tmp_path / "out.onnx"
     out.write_bytes(b"before")
     case = exported(read_onnx(mlp), feeds(4, 6), "int8")
-    monkeypatch.setattr(onnx_file.onnx.checker, "check_model", refuse)
+    monkeypatch.setattr(onnx.checker, "check_model", refuse)
     with pytest.raises(QvizError, match=r"onnx\.checker refuses .* a field is missing"):
         save_onnx(case.written.graph, out, {})
     assert out.read_bytes() == b"before"

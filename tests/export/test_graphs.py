@@ -10,6 +10,7 @@ import onnx
 import pytest
 import torch
 from onnx import TensorProto, helper, numpy_helper
+from safetensors.numpy import save_file
 
 from qviz.errors import QvizError
 from qviz.export.qdq import write_qdq
@@ -304,8 +305,8 @@ def test_where_nobody_raises_the_opset_onnxruntimes_own_quantizers_are_taken(
 
 
 def test_a_file_of_weights_has_no_graph_to_export(tmp_path: Path) -> None:
-    path = tmp_path / "w.npz"
-    np.savez(path, **{"fc.weight": floats(0, 4, 4)})
+    path = tmp_path / "w.safetensors"
+    save_file({"fc.weight": floats(0, 4, 4)}, path)
     with pytest.raises(QvizError, match="no graph"):
         write_qdq(read_model(path), {})
 

@@ -31,7 +31,7 @@ from qviz.ui.sensitivity_chart import SensitivityChart
 from qviz.ui.sensitivity_columns import Columns
 from qviz.ui.sensitivity_painter import HEAD, ROW, head_words
 from qviz.ui.sensitivity_ramp import RAMPS, ink_on, ramp, ramp_color
-from qviz.ui.sensitivity_view import CONFIRM, ANOTHER, SensitivityPane
+from qviz.ui.sensitivity_view import ANOTHER, CONFIRM, SensitivityPane
 from qviz.ui.settings import Settings
 from qviz.ui.views_card import ViewsCard
 
