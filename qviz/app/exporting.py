@@ -64,6 +64,9 @@ class Exporting(Sweeping):
         model = self._require_model()
         if executor is None or not model.runs:
             raise QvizError(model.name, "it has no graph that could be exported", "Open a model")
+        if Path(path).resolve() == Path(model.path).resolve():
+            why = "it is the open model's own file, which would be lost"
+            raise QvizError(Path(path).name, why, "Choose another name")
         check_calibrated(model, document, findings)
         wish = Wish(Path(path), opset, verify, latency, limit)
         self._export, self._export_failed = None, None
@@ -95,7 +98,7 @@ class Exporting(Sweeping):
     @property
     def export_is_current(self) -> bool:
         """Whether the latest export is of the plan as it stands."""
-        return self._export is not None and self._export[0].plan == self._document.plan
+        return self._export is not None and self._export[0].plan.key == self._document.plan.key
 
     @property
     def export_failure(self) -> str:

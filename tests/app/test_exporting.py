@@ -155,3 +155,10 @@ def test_another_model_forgets_the_export(mlp: Path, mlp_samples: Path, tmp_path
 def test_nothing_is_open(tmp_path: Path) -> None:
     with pytest.raises(QvizError, match="none is open"):
         Session().export(tmp_path / "out.onnx")
+
+
+def test_the_open_model_is_never_written_over(mlp: Path, mlp_samples: Path) -> None:
+    session, before = qviz.open(mlp, mlp_samples), mlp.read_bytes()
+    with pytest.raises(QvizError, match="own file"):
+        session.export(mlp.parent / "." / mlp.name)
+    assert mlp.read_bytes() == before

@@ -131,5 +131,5 @@ def test_preprocessing_of_what_is_no_picture_is_refused(tmp_path: Path) -> None:
         read_samples(path, (InputSpec("x", "float32", (None, 192)),), words("preset=raw"))
     for normalised in (PIXELS / 127.5 - 1, PIXELS / 300, PIXELS + 2.0, PIXELS + 0.5):
         np.savez(path, x=normalised.astype(np.float32))
-        with pytest.raises(QvizError, match="pixels from .* are neither bytes"):
+        with pytest.raises(QvizError, match=r"pixels from .* are neither bytes"):
             read_samples(path, (SPEC,), words("preset=raw"))

@@ -277,6 +277,7 @@ def test_the_file_menu_goes_from_opening_to_quitting(window: MainWindow) -> None
         ["Open Samples…", "Open Sample Folder…", "Samples Options…"],
         ["Save Project", "Save Project As…"],
         ["Open Plan…", "Save Plan As…"],
+        ["Export ONNX…"],
         ["Save Screenshot…"],
         ["Quit"],
     ]

@@ -78,7 +78,7 @@ def check_calibrated(model: Model, document: Document, findings: Findings) -> No
             raise QvizError(
                 name,
                 f"the range of its {scheme} must be measured on samples, and there are none",
-                "Open samples (--samples), or leave inputs in float (--inputs float)",
+                "Open samples, or leave the inputs in float",
             )
 
 
