@@ -23,7 +23,6 @@ from qviz.engine.devices import Device
 from qviz.engine.execute import Executor
 from qviz.errors import QvizError
 
-
 KEPT = 8  # results of plans that are not the current one
 
 

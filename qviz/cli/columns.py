@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rich.cells import cell_len
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+_STYLE = re.compile(r"\x1b\[[\d;]*m")
+_TRAILING = re.compile(rf"(?: |{_STYLE.pattern})+$")
 GAP = 2  # blanks between two columns
 LEAST_NAME = 12
 
@@ -27,13 +32,19 @@ class Layout:
     late: tuple[tuple[int, ...], ...]
 
 
-def fitted(layout: Layout, rows: Sequence[Sequence[str]], width: int) -> Table:
+def fitted(
+    layout: Layout,
+    rows: Sequence[Sequence[str]],
+    width: int,
+    among: Sequence[Sequence[str]] = (),
+) -> Table:
     """The table on lines of `width` cells; what the last step leaves is not cut where it is wider.
 
-    Print it with crop=False. Cells are plain text: a name may look like markup.
+    Rows `among` which it stands, in other tables, have the same columns. Print it with crop=False.
+    Cells are plain text: a name may look like markup.
     """
     needs = [
-        max(cell_len(text) for text in (title, *(row[at] for row in rows)))
+        max(cell_len(text) for text in (title, *(row[at] for row in (*rows, *among))))
         for at, title in enumerate(layout.titles)
     ]
     shown, names = _fit(layout, needs, width)
@@ -45,11 +56,21 @@ def fitted(layout: Layout, rows: Sequence[Sequence[str]], width: int) -> Table:
             Text(layout.titles[at]),
             justify="left" if at in layout.left else "right",
             no_wrap=True,
+            min_width=needs[at],
         )
     for row in rows:
         cells = (shortened(row[at], names) if at == layout.name else row[at] for at in shown)
         table.add_row(*map(Text, cells))
     return table
+
+
+def print_table(console: Console, table: Table) -> None:
+    """Without the blanks that fill up the last column."""
+    with console.capture() as captured:
+        console.print(table, crop=False)
+    for line in captured.get().splitlines():
+        kept = _TRAILING.sub(lambda found: "".join(_STYLE.findall(found[0])), line)
+        console.file.write(f"{kept}\n")
 
 
 def _fit(layout: Layout, needs: list[int], width: int) -> tuple[list[int], int]:
@@ -81,3 +102,11 @@ def shortened(name: str, width: int) -> str:
         if cell_len(text) <= width:
             return text
     return "…"
+
+
+def wrapped(line: str, width: int, indent: str) -> list[str]:
+    """Lines of whole words; all but the first begin with `indent`."""
+    wrapper = textwrap.TextWrapper(
+        width, subsequent_indent=indent, break_on_hyphens=False, break_long_words=False
+    )
+    return wrapper.wrap(line) or [""]

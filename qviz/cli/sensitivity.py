@@ -5,33 +5,35 @@ from __future__ import annotations
 import json
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
 import click
-from rich.markup import escape
 from rich.table import Table
 
+from qviz.app.sensitivity.quantities import amount, damage
 from qviz.app.sensitivity.request import read_request
 from qviz.app.sensitivity.result import Cost, Sensitivity
 from qviz.app.session import Session
 from qviz.app.summary import finite
 from qviz.app.views import Part
-from qviz.cli.columns import Layout, fitted
+from qviz.cli.columns import Layout, fitted, print_table, wrapped
 from qviz.cli.headless import progress_bar, set_up, standard_output, write_text
 from qviz.data.reading import Reading
+from qviz.errors import QvizError
 
 VERSION = 1
 LAYERS = Layout(
-    ("#", "layer", "op", "params", "KL nats", "", "SQNR dB", "flips", "Δ loss"),
-    left=frozenset({1, 2, 5, 10}),
+    ("#", "layer", "op", "params", "n", "KL nats", "", "SQNR dB", "flips", "Δ loss"),
+    left=frozenset({1, 2, 6, 11}),
     name=1,
-    early=((5,), (3,), (2,)),
-    late=((8,), (10,), (6,), (9,)),
+    early=((6,), (3,), (2,)),
+    late=((9,), (11,), (7,), (10,)),
 )
+SEEN = 4  # the column of samples, where layers have seen different ones
 Sort = Literal["kl", "layer"]
 
 
@@ -73,6 +75,8 @@ def run_sensitivity(
             model, samples, plan, reading=reading, values=values, run_code=run_code, seed=seed
         )
         set_up(session, weights, inputs, settings, part, output, metric, run_code=run_code)
+        if session.model is not None and session.current().scored is None:
+            raise QvizError("samples", "there are none to run", "Name some with --samples FILE")
         try:
             session.sensitivity(schemes, role, mode, limit)
         except KeyboardInterrupt:
@@ -95,45 +99,82 @@ def _tell(session: Session, found: Sensitivity, sort: Sort, json_file: str | Non
     console = standard_output()
     for title, table in tables(found, sort, console.width):
         console.print(title, style="bold", markup=False, highlight=False)
-        console.print(table, crop=False)
+        print_table(console, table)
         console.print()
-    for line in lines(found):
-        console.print(line, highlight=False)
+    for line in lines(found, sort):
+        indent = "  " if line.startswith(("•", " ")) else ""
+        for part in wrapped(line, console.width, indent):
+            console.print(part, markup=False, highlight=False, soft_wrap=True)
     if json_file is not None:
         write_text(Path(json_file), text)
 
 
 def tables(found: Sensitivity, sort: Sort, width: int) -> Iterator[tuple[str, Table]]:
-    """Title and table of every scheme, with the same order of layers."""
-    layers = found.ranking() if sort == "kl" else found.layers
-    layout = replace(LAYERS, titles=(*LAYERS.titles, f"Δ {_unit(found)}".strip(), "95 %"))
-    for at, scheme in enumerate(found.request.schemes):
-        title = "one layer of the plan in float" if found.request.mode == "all-but" else scheme
+    """Title and table of every scheme, with the same order of layers and the same columns."""
+    made = [_rows(found, at, sort) for at in range(len(found.request.schemes))]
+    every = [row for rows in made for row in rows]
+    layout = _layout(found)
+    for scheme, rows in zip(found.request.schemes, made, strict=True):
+        title = found.request.told(scheme)
+        if found.request.mode == "all-but":
+            title = "one layer of the plan in float"
         title += f", Δ of {found.metric}" if found.metric else ""
-        most = max((layer.costs[at].kl or 0.0 for layer in layers), default=0.0)
-        rows = [
-            (
-                str(layer.index),
-                layer.name,
-                layer.op,
-                f"{layer.parameters:,}",
-                *_figures(layer.costs[at], most),
-            )
-            for layer in layers
-        ]
-        yield title, fitted(layout, rows, width)
+        yield title, fitted(layout, rows, width, every)
+
+
+def _layout(found: Sensitivity) -> Layout:
+    """The columns; that of samples goes first where all layers have seen the same ones."""
+    titles = [*LAYERS.titles, f"Δ {_unit(found)}".strip(), "95 %"]
+    if found.request.mode == "all-but":
+        titles[titles.index("KL nats")] = "Δ KL nats"
+    counts = {cost.samples for layer in found.layers for cost in layer.costs}
+    if len(counts) > 1:
+        return replace(LAYERS, titles=tuple(titles))
+
+    def without(columns: Iterable[int]) -> tuple[int, ...]:
+        return tuple(at - (at > SEEN) for at in columns)
+
+    return Layout(
+        (*titles[:SEEN], *titles[SEEN + 1 :]),
+        frozenset(without(LAYERS.left)),
+        LAYERS.name,
+        tuple(without(step) for step in LAYERS.early),
+        tuple(without(step) for step in LAYERS.late),
+    )
+
+
+def _rows(found: Sensitivity, at: int, sort: Sort) -> list[tuple[str, ...]]:
+    """The cells of every layer under one scheme."""
+    layers = found.ranking() if sort == "kl" else found.layers
+    known = {layer.index: _damage(found, layer.costs[at]) or 0.0 for layer in layers}
+    most = max(known.values(), default=0.0)
+    counts = {cost.samples for layer in found.layers for cost in layer.costs}
+    rows = []
+    for layer in layers:
+        cost = layer.costs[at]
+        head = (str(layer.index), layer.name, layer.op, f"{layer.parameters:,}")
+        seen = (f"{cost.samples:,}" if cost.measured else "",) if len(counts) > 1 else ()
+        rows.append((*head, *seen, *_figures(found, cost, most)))
+    return rows
+
+
+def _damage(found: Sensitivity, cost: Cost) -> float | None:
+    """The measured KL, or what of the plan's the layer's return to float takes away."""
+    value = amount(found, cost, "kl") if cost.measured else None
+    return None if value is None else damage(found, value, "kl")
 
 
 def _unit(found: Sensitivity) -> str:
     return "points" if found.unit == "%" else found.unit
 
 
-def _figures(cost: Cost, most: float) -> tuple[str, ...]:
+def _figures(found: Sensitivity, cost: Cost, most: float) -> tuple[str, ...]:
+    kl, sign = amount(found, cost, "kl"), "+" if found.request.mode == "all-but" else ""
     if not cost.measured:
-        return ("–" if cost.guess is None else f"~{cost.guess:.2g}", "", "", "", "", "", "")
+        return ("–" if kl is None else f"~{kl:{sign}.2g}", "", "", "", "", "", "")
     return (
-        "–" if cost.kl is None else f"{cost.kl:.3g}",
-        _bar(cost.kl, most),
+        _plain(kl, f"{sign}.3g"),
+        _bar(_damage(found, cost), most),
         "exact" if cost.sqnr_db == math.inf else _plain(cost.sqnr_db, ".1f"),
         _plain(cost.flips, ","),
         _plain(cost.loss, "+.3g"),
@@ -144,7 +185,7 @@ def _figures(cost: Cost, most: float) -> tuple[str, ...]:
 
 def _bar(kl: float | None, most: float, width: int = 8) -> str:
     """Eighths of a block, so that small costs still differ."""
-    if kl is None or most <= 0.0:
+    if kl is None or kl <= 0.0 or most <= 0.0:
         return ""
     eighths = round(8 * width * kl / most)
     return "█" * (eighths // 8) + " ▏▎▍▌▋▊▉"[eighths % 8].strip()
@@ -160,8 +201,8 @@ def _interval(cost: Cost) -> str:
     return "exact" if cost.exact else f"{cost.low:+.1f} … {cost.high:+.1f}"
 
 
-def lines(found: Sensitivity) -> list[str]:
-    """How much was measured, and what stands out with its evidence below."""
+def lines(found: Sensitivity, sort: Sort = "kl") -> list[str]:
+    """How much was measured, what orders the layers, and what stands out with its evidence."""
     request = found.request
     role = {"weights": "weights", "inputs": "inputs", "both": "weights and inputs"}[request.role]
     seen = min((c.samples for layer in found.layers for c in layer.costs), default=0)
@@ -170,18 +211,25 @@ def lines(found: Sensitivity) -> list[str]:
         if request.mode == "only"
         else f"the plan with one layer's {role} in float at a time"
     )
-    told = [f"{what}; {seen:,} of {found.total:,} samples ({found.part})"]
+    samples = "sample" if found.total == 1 else "samples"
+    told = [f"{what}; {seen:,} of {found.total:,} {samples} ({found.part})"]
     if not found.complete:
-        told[0] += f", {found.wanted:,} wanted; ~ marks guesses from gradients"
-        told += [escape(found.note)] if found.note else []
+        told[0] += f", {found.wanted:,} wanted"
+        costs = [cost for layer in found.layers for cost in layer.costs]
+        if any(not cost.measured and cost.guess is not None for cost in costs):
+            told[0] += "; ~ marks guesses from gradients"
+        told += [found.note] if found.note else []
+    if sort == "kl" and len(request.schemes) > 1:
+        told[0] += f"; layers ordered by {request.told(request.schemes[-1])}"
     if found.start is not None:
         start = found.start
         told.append(
             f"the plan itself: KL {_plain(start.kl, '.3g')} nats, SQNR "
-            f"{_plain(start.sqnr_db, '.1f')} dB, {_plain(start.flips, ',')} flips"
+            f"{_plain(start.sqnr_db, '.1f')} dB, {_plain(start.flips, ',')} "
+            f"{'flip' if start.flips == 1 else 'flips'}"
         )
     for one in found.findings:
-        told += ["", f"• {escape(one.text)}", f"  {escape(one.evidence)}"]
+        told += ["", f"• {one.text}", f"  {one.evidence}"]
     return told
 
 

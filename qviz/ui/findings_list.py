@@ -112,6 +112,7 @@ class FindingsList(QScrollArea):
         self._findings: tuple[Observation, ...] = ()
         self._limit = 0
         self.lines: list[FindingLine] = []
+        self.follows: QWidget = self  # in the order of the tabulator
         content = QWidget()
         content.setObjectName("scrolled")
         self._column = QVBoxLayout(content)
@@ -147,7 +148,7 @@ class FindingsList(QScrollArea):
             line.picked.connect(self.picked)
             self._column.insertWidget(at, line)
             line.show()  # a layout has no room for what is hidden
-            QWidget.setTabOrder(self.lines[at - 1] if at else self, line)
+            QWidget.setTabOrder(self.lines[at - 1] if at else self.follows, line)
         self.setVisible(bool(findings))
         self.verticalScrollBar().setValue(0)
         self._fit()

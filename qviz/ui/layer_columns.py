@@ -173,8 +173,8 @@ HEADS: dict[Column, _Head] = {
         "Sens.",
         "Sensitivity: what quantizing this layer alone costs, or its return to float restores. "
         "The KL divergence of the outputs in nats, or without classes their noise in % of the "
-        "signal. ~ marks a guess by gradients; bars are on a scale of square roots. Shown are the "
-        "role, mode and scheme that the Sensitivity page showed last",
+        "signal. ~ marks a guess by gradients; bars are on a scale of square roots. The "
+        "Sensitivity page says of which role, mode and scheme",
         lambda r: cost_words(r.sensitivity),
         _number_key(lambda r: r.sensitivity.value if r.sensitivity else None),
         RIGHT,

@@ -67,7 +67,9 @@ def _amount(cost: CellCost) -> str:
     if cost.unit == "noise":
         amount = f"{cost_words(cost)} of the signal"
     if cost.mode == "all-but":
-        found = f"Takes {amount} of the plan's {what} away"
+        found = f"Takes {amount} of the plan's KL away"
+        if cost.unit == "noise":
+            found = f"Takes noise of {amount} away from the plan"
     else:
         found = f"{what[0].upper()}{what[1:]} {amount}"
     if cost.guessed:

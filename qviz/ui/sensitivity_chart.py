@@ -15,7 +15,7 @@ from PySide6.QtGui import (
     QPaintEvent,
     QResizeEvent,
 )
-from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QToolTip
+from PySide6.QtWidgets import QAbstractScrollArea, QFrame, QToolTip, QWidget
 
 from qviz.app.sensitivity.present import SensitivityView
 from qviz.ui.palette import Palette
@@ -56,6 +56,7 @@ class SensitivityChart(QAbstractScrollArea):
         self.viewport().setMouseTracking(True)
         self.viewport().setAutoFillBackground(False)
         self.setMinimumHeight(HEAD + 3 * ROW)
+        self.setCornerWidget(QWidget())  # of the card's color
         self.verticalScrollBar().setSingleStep(ROW)
 
     def set_colors(self, palette: Palette, name: RampName) -> None:

@@ -43,7 +43,7 @@ class SensitivityPage(QWidget):
         column.addWidget(findings)
         column.addStretch()
         QWidget.setTabOrder(chart, self.folded)
-        QWidget.setTabOrder(self.folded, findings)
+        findings.follows = self.folded
         findings.picked.connect(lambda: self.folded.setChecked(False))
 
     def show_findings(self, findings: tuple[Observation, ...]) -> None:

@@ -86,3 +86,21 @@ def test_rows_show_the_latest_request(mlp: Path, mlp_samples: Path, tmp_path: Pa
             assert cell is not None
             assert (cell.scheme, cell.value, cell.flips) == (schemes[-1], cost.kl, cost.flips)
             assert cell.exact
+
+
+def test_rows_follow_the_request_and_scheme_that_were_shown(
+    mlp: Path, mlp_samples: Path, tmp_path: Path
+) -> None:
+    session = qviz.open(mlp, mlp_samples)
+    first = session.sensitivity(["int8", "int3"], samples=20, cache=tmp_path)
+    session.sensitivity(mode="all-but", samples=20, cache=tmp_path)
+
+    def shown() -> set[tuple[str, str]]:
+        cells = [row.sensitivity for row in session.rows()]
+        return {(cell.mode, cell.scheme) for cell in cells if cell is not None}
+
+    assert shown() == {("all-but", "plan")}  # the latest, where nothing was shown
+    session.follow_sensitivity(first.request, "int8")
+    assert shown() == {("only", "int8")}
+    values = [row.sensitivity.value for row in session.rows() if row.sensitivity]
+    assert values == [layer.costs[0].kl for layer in first.layers]

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from safetensors.numpy import save_file
 
 import qviz
 from qviz.app.departure import DEPARTS_DB, first_departure
@@ -103,6 +104,14 @@ def test_why_there_is_none_is_said(mlp: Path, mlp_samples: Path) -> None:
     session.evaluate()
     assert session.departure() is None
     assert session.document().no_departure == "No layer inherits more error than it adds"
+
+
+def test_weights_alone_need_a_graph_not_samples(tmp_path: Path) -> None:
+    path = tmp_path / "w.safetensors"
+    save_file({"a.w": np.zeros((4, 4), np.float32)}, path)
+    session = Session()
+    session.open(path)
+    assert session.document().no_departure.startswith("Weights only")
 
 
 def test_it_follows_the_plan(mlp: Path, mlp_samples: Path) -> None:

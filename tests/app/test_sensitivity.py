@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,9 @@ import pytest
 import qviz
 from qviz.app.jobs import Token
 from qviz.app.sensitivity.cache import cache_folder
+from qviz.app.sensitivity.observe import observe
 from qviz.app.sensitivity.request import read_request
-from qviz.app.sensitivity.result import Sensitivity
+from qviz.app.sensitivity.result import LayerCosts, Sensitivity
 from qviz.app.sensitivity.work import sweep_layers
 from qviz.app.session import Session
 from qviz.errors import QvizError
@@ -234,3 +236,33 @@ def test_a_live_session_measures_in_a_lane(mlp: Path, mlp_samples: Path) -> None
         assert "sweep" not in [job.lane for job in session.jobs()]
     finally:
         session.close()
+
+
+def test_findings_give_the_numbers_of_all_layers_that_they_name(
+    demo_model: Path, demo_samples: Path
+) -> None:
+    session = qviz.open(demo_model, demo_samples)
+    found = session.sensitivity(["mxfp4", "int8"], samples=64)
+    (channel,) = (one for one in found.findings if "channel 3 of block1.dw" in one.text)
+    assert "in int8:" in channel.text
+    assert "at int8 KL" in channel.evidence
+    several = replace(found, layers=tuple(_costing(layer, 2.0) for layer in found.layers))
+    several = replace(
+        several,
+        layers=(*(_costing(layer, 9.0) for layer in found.layers[:3]), *several.layers[3:]),
+    )
+    model = session.model
+    assert model is not None
+    texts = observe(several, model, session.findings)
+    (said,) = (one for one in texts if "3 of 12 layers" in one.text and one.scheme == "mxfp4")
+    for layer in found.layers[:3]:
+        assert f"{layer.name} 9" in said.evidence
+
+
+def _costing(layer: LayerCosts, kl: float) -> LayerCosts:
+    return replace(layer, costs=tuple(replace(cost, kl=kl) for cost in layer.costs))
+
+
+def test_schemes_that_are_none_are_refused(session: Session) -> None:
+    with pytest.raises(QvizError, match="none to try"):
+        session.sensitivity([])

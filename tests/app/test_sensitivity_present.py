@@ -18,6 +18,7 @@ from qviz.app.sensitivity.quantities import QuantityName, color_scale, spelled
 from qviz.app.sensitivity.request import Mode, Request, Roles, read_request
 from qviz.app.sensitivity.result import Cost, LayerCosts, Observation, Sensitivity
 from qviz.app.session import Session
+from qviz.app.sweeping import KEPT
 
 SCHEMES = ("int8", "int4")
 
@@ -253,13 +254,23 @@ def test_all_but_of_an_other_plan_is_shown_as_such(mlp: Path, mlp_samples: Path)
     session.sensitivity(mode="all-but", samples=20)
     session.set_bits(["fc1.weight"], 3)
     assert session.sensitivities() == ()
-    earlier = session.sensitivity_view(request)
-    assert earlier.other_plan
-    assert earlier.rows
+    other_view = session.sensitivity_view(request)
+    assert other_view.other_plan
+    assert other_view.rows
     session.sensitivity(["int4"], samples=20)  # another request forgets nothing
     assert session.sensitivity_view(request).other_plan
+    other = session.sensitivity(mode="all-but", samples=20)
     session.undo()
-    assert not session.sensitivity_view(request).other_plan
+    back = session.sensitivity_view(request)
+    assert (back.found, back.other_plan) == (other_view.found, False)
+    session.redo()
+    assert session.sensitivity_view(request).found == other
+    for bits in range(2, 9):  # of more plans than are kept
+        for layer in ("fc1.weight", "fc2.weight"):
+            session.set_bits([layer], bits)
+            session.sensitivity(mode="all-but", samples=20)
+    swept = [one for one in session._swept if one.sensitivity.request == request]
+    assert len(swept) <= KEPT + 1
     session.set_part("tune")
     assert session.sensitivity_view(request).state == "ready"
 
@@ -277,3 +288,34 @@ def test_findings_come_with_the_view() -> None:
     said = (Observation(0, "int4", "a costs much", "KL 0.3 nats"),)
     found = replace(swept([(0.3, 0.1)]), findings=said)
     assert view_of(found).findings == said
+
+
+def test_without_classes_the_loss_is_the_mse() -> None:
+    found = swept([(0.3, 0.1)])
+    assert view_of(found, "loss").title == "Δ Loss, nats"
+    layers = tuple(
+        replace(layer, costs=tuple(replace(cost, kl=None, flips=None) for cost in layer.costs))
+        for layer in found.layers
+    )
+    view = view_of(replace(found, layers=layers), "loss")
+    assert view.title == "Δ MSE"
+    assert "MSE +0.10 against float" in view.numbers(view.rows[0])
+    assert [c.label for c in view.quantities if c.value == "loss"] == ["MSE"]
+
+
+def test_words_say_what_inputs_take_and_count_one() -> None:
+    both = Request(("int8:channel",), "both")
+    assert both.told("int8:channel") == "weights int8:channel and inputs uint8"
+    assert Request(("int8:channel",)).told("int8:channel") == "int8:channel"
+    assert Request(("plan",), "both", "all-but").told("plan") == "plan"
+    found = swept([(0.3, 0.1)])
+    said = view_of(replace(found, request=Request(SCHEMES, "both")))
+    assert "weights int4 and inputs uint4: KL" in said.numbers(said.rows[0])
+    layers = tuple(
+        replace(layer, costs=tuple(replace(c, samples=1, total=1, flips=1) for c in layer.costs))
+        for layer in found.layers
+    )
+    one = view_of(replace(found, layers=layers, total=1, wanted=1))
+    assert one.status == "exact: the 1 tuning sample"
+    assert "1 of 1 flips" in one.numbers(one.rows[0])
+    assert "on 1 sample" in one.numbers(one.rows[0])

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import qviz
+from qviz.app.sensitivity.result import Cost
 from qviz.cli import main
+from qviz.cli.sensitivity import lines, tables
 from qviz.engine.sensitivity.sweep import Sweep
 
 
@@ -55,6 +59,41 @@ def test_the_table_names_the_worst_layer_first_and_says_why(
     assert [line.split()[0] for line in ordered if line.strip()[:1].isdigit()] == [
         str(index) for index in range(12)
     ]
+
+
+def test_tables_on_a_narrow_line_are_alike_and_findings_are_indented(
+    capsys: pytest.CaptureFixture[str],
+    demo_model: Path,
+    demo_samples: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    asked = (demo_model, "--samples", demo_samples, "--schemes", "int8:channel,int8,int4:channel")
+    assert run(*asked, "--limit", "64") == 0
+    out = capsys.readouterr().out
+    printed = out.splitlines()
+    assert all(line == line.rstrip() and len(line) <= 80 for line in printed)
+    heads = {line for line in printed if line.strip().startswith("#")}
+    assert len(heads) == 1
+    assert out.count("ordered by int4:channel") == 1
+    findings = printed[next(at for at, line in enumerate(printed) if line.startswith("•")) :]
+    assert all(line[:1] in ("•", " ", "") for line in findings)
+
+
+def test_all_but_shows_what_the_return_takes_away(
+    capsys: pytest.CaptureFixture[str], mlp: Path, mlp_samples: Path
+) -> None:
+    asked = (mlp, "--samples", mlp_samples, "--mode", "all-but", "--weights", "int2")
+    assert run(*asked) == 0
+    out = capsys.readouterr().out
+    assert "Δ KL nats" in out
+    data = figures(capsys, *asked)
+    first = min(data["layers"], key=lambda layer: layer["rank"])
+    change = first["costs"][0]["kl"] - data["start"]["kl"]
+    rows = [line for line in out.splitlines() if line.strip()[:1].isdigit()]
+    assert f"{change:+.3g}" in rows[0]
+    assert "████████" in rows[0]
+    assert "████████" not in rows[1]
 
 
 @pytest.mark.parametrize("mode", ["only", "all-but"])
@@ -143,6 +182,24 @@ def test_ctrl_c_keeps_what_is_known_and_the_same_command_goes_on(
         assert kept == [{**cost, "guess": None} for cost in other["costs"]]
 
 
+def test_what_was_stopped_says_how_many_samples_each_layer_has_seen(
+    mlp: Path, mlp_samples: Path
+) -> None:
+    found = qviz.open(mlp, mlp_samples).sensitivity(["int8", "int4"], samples=40)
+    ((_, whole), _) = tables(found, "kl", 200)
+    assert "n" not in [str(column.header) for column in whole.columns]
+    first, *rest = found.layers
+    fewer = replace(first, costs=tuple(replace(cost, samples=16) for cost in first.costs))
+    stopped = replace(found, layers=(fewer, *rest))
+    for _, table in tables(stopped, "layer", 200):
+        (seen,) = (column for column in table.columns if str(column.header) == "n")
+        assert [str(cell) for cell in seen.cells] == ["16", "40"]
+    assert "40 wanted" in lines(stopped)[0]
+    assert "~" not in lines(stopped)[0]
+    guess = replace(first, costs=tuple(Cost(0, c.scheme, guess=0.1) for c in first.costs))
+    assert "~ marks guesses" in lines(replace(found, layers=(guess, *rest)))[0]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
@@ -150,6 +207,8 @@ def test_ctrl_c_keeps_what_is_known_and_the_same_command_goes_on(
         (["--limit", "some"], 2, "neither a number of samples nor all"),
         (["--role", "biases"], 2, "biases"),
         (["--schemes", "int99"], 1, "int99"),
+        (["--schemes", ""], 1, "none to try"),
+        (["--schemes", ","], 1, "none to try"),
         (["--schemes", "int4", "--mode", "all-but"], 1, "takes no other schemes"),
         (["--mode", "all-but", "--weights", "float"], 1, "that the plan quantizes"),
         (["--metric", "nonsense"], 1, "nonsense"),
@@ -172,7 +231,7 @@ def test_what_is_wrong_ends_with_one_line(
 
 def test_samples_are_needed(capsys: pytest.CaptureFixture[str], mlp: Path) -> None:
     assert run(mlp) == 1
-    assert "Open some with samples=FILE" in capsys.readouterr().err
+    assert "Name some with --samples FILE" in capsys.readouterr().err
 
 
 def test_a_regression_is_ranked_by_sqnr(

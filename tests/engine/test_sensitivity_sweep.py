@@ -205,6 +205,15 @@ def test_few_predictions_that_change_leave_room_for_more(demo: Case) -> None:
         assert (effect.low, effect.high) == pytest.approx((100.0 * low, 100.0 * high))
 
 
+def test_agreement_with_float_cannot_rise(demo: Case) -> None:
+    sweep = demo.sweep({}, demo.candidates, limit=64, metric="agreement with float")
+    for effect in finished(sweep):
+        assert effect.low is not None
+        assert effect.delta is not None
+        assert effect.high is not None
+        assert -100.0 <= effect.low <= effect.delta <= effect.high <= 0.0
+
+
 def test_the_loss_is_the_change_of_the_cross_entropy(demo: Case) -> None:
     name = "cross-entropy"
     for effect in finished(demo.sweep({}, demo.candidates, metric=name)):

@@ -75,7 +75,7 @@ def row(index: int, found: CellCost | None, sqnr: float | None = 40.0) -> LayerR
 )
 def test_figures_have_two_digits(value: float, shown: str) -> None:
     assert cost_words(cost(value)) == shown
-    assert cost_words(cost(value, guessed=True)) == f"≈{shown}"
+    assert cost_words(cost(value, guessed=True)) == f"~{shown}"
     noise = dataclasses.replace(cost(value / 100), unit="noise")
     assert cost_words(noise) == f"{shown} %"
 
@@ -83,20 +83,20 @@ def test_figures_have_two_digits(value: float, shown: str) -> None:
 def test_the_tip_says_what_was_measured_and_how_well() -> None:
     assert tooltip(row(0, cost(0.0123)), Column.SENSITIVITY).split("\n") == [
         "The weights of this layer alone at int4:channel, all else in float",
-        "KL 0.012 nats",
+        "KL 0.0123 nats",
         "14 of 64 predictions differ from float",
-        "top-1: −1.56 points against float (95 %: −4.00 to +0.25)",
+        "top-1: −1.6 points against float (95 %: −4.0 … +0.25)",
         "On 64 of 960 samples, not exact",
     ]
     exact = dataclasses.replace(cost(0.0123), samples=960)
     lines = tooltip(row(0, exact), Column.SENSITIVITY).split("\n")
-    assert lines[3:] == ["top-1: −1.56 points against float", "Exact: all 960 samples of the part"]
+    assert lines[3:] == ["top-1: −1.6 points against float", "Exact: all 960 samples of the part"]
     guess = tooltip(row(0, cost(0.0123, guessed=True)), Column.SENSITIVITY).split("\n")
-    assert guess[1:] == ["KL ≈0.012 nats, guessed from gradients until it is measured"]
+    assert guess[1:] == ["KL ~0.0123 nats, guessed from gradients until it is measured"]
     restored = dataclasses.replace(cost(0.0123), mode="all-but", role="both", scheme="plan")
     lines = tooltip(row(0, restored), Column.SENSITIVITY).split("\n")
     assert lines[0] == "The plan with the weights and inputs of this layer alone left in float"
-    assert lines[1] == "Takes 0.012 nats of the plan's KL away"
+    assert lines[1] == "Takes 0.0123 nats of the plan's KL away"
     assert "against the plan" in lines[3]
     noise = dataclasses.replace(cost(0.01), unit="noise")
     assert "Noise 1.0 % of the signal (SQNR 20.0 dB)" in tooltip(row(0, noise), Column.SENSITIVITY)
@@ -112,8 +112,8 @@ def test_it_sorts_and_the_title_says_what_is_shown() -> None:
     model.show_rows((row(0, None), row(1, None)))
     assert "Shown" not in title_tip()
     model.show_rows((row(0, None), row(1, cost(0.1)), row(2, cost(0.3)), row(3, cost(-0.1))))
-    assert title_tip().endswith(
-        "the weights of this layer alone at int4:channel, all else in float"
+    assert title_tip().startswith(
+        "Shown: the weights of each layer alone at int4:channel, all else in float"
     )
     model.sort(Column.SENSITIVITY, Qt.SortOrder.DescendingOrder)
     assert [model.row_at(at).index for at in range(4)] == [2, 1, 3, 0]

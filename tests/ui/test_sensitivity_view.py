@@ -20,7 +20,7 @@ from qviz.app.sensitivity.present import sensitivity_view
 from qviz.app.sensitivity.request import Request
 from qviz.app.sensitivity.result import Cost, LayerCosts, Observation, Sensitivity
 from qviz.app.session import Session
-from qviz.app.views import Choice
+from qviz.app.views import Choice, Part
 from qviz.ui.findings_list import FindingsList
 from qviz.ui.main_window import MainWindow
 from qviz.ui.palette import DARK, LIGHT
@@ -197,8 +197,107 @@ def test_all_but_belongs_to_a_plan(
     assert pane.measure.isEnabled()
     pane.measure.click()
     settle(window)
+    measured = pane.view.found
     assert ANOTHER not in pane.status.text()
     assert not pane.view.other_plan
+    for step in (session.undo, session.redo):  # both plans are known
+        step()
+        settle(window)
+        assert not pane.view.other_plan
+        assert not pane.measure.isEnabled()
+    assert pane.view.found == measured
+
+
+def test_an_empty_part_says_so_when_it_is_measured(
+    window: MainWindow, session: Session, pane: SensitivityPane, qtbot: QtBot, tmp_path: Path
+) -> None:
+    few = tmp_path / "two.npz"
+    np.savez(few, x=np.zeros((1, 6), np.float32), labels=np.zeros(1, np.int64))
+    session.open_samples(few)
+    qtbot.waitUntil(lambda: not session.jobs(), timeout=20000)
+    part: Part
+    for part in ("confirm", "tune"):
+        session.set_part(part)
+        window.refresh.flush()
+        pane.measure.click()
+        if session.current().split is not None and "holds no samples" in pane.notice.text():
+            assert f"the {part} part holds no samples" in pane.notice.text()
+            assert "--" not in pane.notice.text()
+            return
+    pytest.fail("one of the two parts holds no samples")
+
+
+def test_findings_give_way_to_the_chart(window: MainWindow, pane: SensitivityPane) -> None:
+    found = Observation(0, pane.controls.request().schemes[0], "words " * 30, "evidence " * 12)
+    pane.page.show_findings((found,) * 4)
+    for size in ((1920, 1080), (1280, 800), (1000, 640)):
+        window.resize(*size)
+        lay_out(window)
+        chart, said = pane.chart.geometry(), pane.findings.geometry()
+        assert chart.height() >= HEAD + 3 * ROW
+        assert not pane.findings.isVisible() or said.top() >= chart.top() + chart.height()
+    assert pane.page.folded.isVisible()
+    assert pane.page.folded.text().startswith("4 findings")
+    pane.page.folded.click()
+    lay_out(window)
+    assert pane.findings.isVisible()
+    assert not pane.chart.isVisible()
+    QTest.keyClick(pane.findings.lines[0], Qt.Key.Key_Return)
+    assert pane.chart.isVisible()
+
+
+def test_tab_goes_from_the_chart_to_the_findings(pane: SensitivityPane) -> None:
+    found = Observation(0, "int8", "a stands out", "KL 0.1")
+    pane.page.show_findings((found, found))
+    lay_out(pane.window())
+    pane.chart.setFocus()
+    for line in pane.findings.lines:
+        QTest.keyClick(pane.window(), Qt.Key.Key_Tab)
+        assert line.hasFocus()
+
+
+def test_many_schemes_stay_legible_and_all_can_be_reached(chart: SensitivityChart) -> None:
+    schemes = tuple(f"int{bits}:channel" for bits in range(2, 9))
+    request = Request(schemes)
+    costs = tuple(Cost(0, s, kl=0.012, sqnr_db=9.0, samples=50, total=200) for s in schemes)
+    layer = LayerCosts(0, "a", "Conv", 9, costs)
+    found = replace(many(1), request=request, layers=(layer,))
+    chart.resize(340, 240)
+    for scheme in (schemes[-1], schemes[0]):
+        chart.show_view(sensitivity_view(request, found, scheme=scheme))
+        lay_out(chart)
+        columns = chart.painter.columns(
+            sensitivity_view(request, found, scheme=scheme),
+            chart.viewport().width(),
+            chart.horizontalScrollBar().value(),
+        )
+        assert columns.cell >= 40
+        assert schemes.index(scheme) in columns.shown
+        head = QPoint(round(columns.cell_left(schemes.index(scheme))) + 8, 12)
+        assert chart.tip_at(head).startswith(scheme)
+    assert chart.horizontalScrollBar().maximum() > 0
+
+
+def test_the_column_shows_what_the_page_showed_last(
+    window: MainWindow, pane: SensitivityPane, session: Session, settle: Settle
+) -> None:
+    def shown() -> list[tuple[str, str, str]]:
+        cells = [row.sensitivity for row in session.rows()]
+        return [(cell.mode, cell.role, cell.scheme) for cell in cells if cell is not None]
+
+    first = first_schemes("weights")
+    assert set(shown()) == {("only", "weights", first[-1])}
+    pane.chart.scheme_picked.emit(first[0])
+    assert set(shown()) == {("only", "weights", first[0])}
+    pane.controls.roles.button("inputs").click()
+    settle(window)
+    assert set(shown()) == {("only", "inputs", first_schemes("inputs")[-1])}
+    pane.controls.roles.button("weights").click()
+    settle(window)
+    assert {role for _, role, _ in shown()} == {"weights"}
+    pane.controls.modes.button("all-but").click()
+    settle(window)
+    assert {mode for mode, _, _ in shown()} == {"all-but"}
 
 
 def test_the_quantity_and_the_order_are_chosen(pane: SensitivityPane) -> None:
@@ -412,11 +511,15 @@ def test_a_head_is_a_button_and_everything_has_a_tip(chart: SensitivityChart) ->
 def test_a_value_that_has_no_room_is_shortened_not_cut() -> None:
     for width in (300, 390, 800, 1200):
         for count in (1, 3, 10):
-            made = Columns.share(width, count, 120.0, 52.0)
-            right = made.bar_left + made.bar
+            made = Columns.share(width, count, 120.0, 52.0, 44.0)
             assert made.bar >= 60
-            assert right <= width or made.cell == pytest.approx(22.0)
-            assert made.scheme_at(made.cell_left(count - 1) + 1) == count - 1
+            assert made.cell >= 44.0  # the others are out of sight
+            assert made.bar_left + made.bar <= width
+            last = made.shown[-1]
+            assert made.scheme_at(made.cell_left(last) + 1) == last
+            moved = replace(made, first=count - made.count)
+            assert moved.shown[-1] == count - 1
+            assert moved.scheme_at(moved.cell_left(count - 1) + 1) == count - 1
     assert head_words("int8") == ("int8", "tensor")
     assert head_words("int4:group=32:mse") == ("int4", "group=32:mse")
 

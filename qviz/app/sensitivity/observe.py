@@ -49,9 +49,7 @@ def _kl(layer: LayerCosts, at: int) -> float:
     return layer.costs[at].kl or 0.0
 
 
-def _worst(
-    found: Sensitivity, ranking: tuple[LayerCosts, ...], at: int
-) -> Iterator[Observation]:
+def _worst(found: Sensitivity, ranking: tuple[LayerCosts, ...], at: int) -> Iterator[Observation]:
     """The layer that stands out, or the few that make most of the sum."""
     total = sum(_kl(layer, at) for layer in ranking)
     if len(ranking) < 3:

@@ -69,6 +69,8 @@ def read_request(
             "it leaves one layer of the plan in float at a time and takes no other schemes",
             "Set the plan, or use the mode only",
         )
+    if mode == "only" and schemes is not None and not schemes:
+        raise QvizError("schemes", "there are none to try", "Name one, such as int4:channel")
     known_role: Roles = next(word for word in get_args(Roles) if word == role)
     spelled = (PLAN,) if mode == "all-but" else _spelled(schemes or DEFAULT_SCHEMES)
     request = Request(spelled, known_role, "only" if mode == "only" else "all-but", _count(samples))
