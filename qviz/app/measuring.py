@@ -288,9 +288,7 @@ class Measuring(Placing):
             raise QvizError("evaluate", "this session works in the background", "Read strip()")
         self._require_model()
         if self._document.scored is None:
-            raise QvizError(
-                "samples", "there are none to evaluate on", "Open some with samples=FILE"
-            )
+            raise QvizError("samples", "there are none to evaluate on", "Open some with the model")
         if part is not None:
             self._document = replace(self._document, part=known_part(part))
         self._limit = self._limit if limit is None else checked_limit(limit)

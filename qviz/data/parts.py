@@ -93,4 +93,6 @@ def _contents(samples: Samples) -> Iterator[list[bytes]]:
 def require_samples(indices: Indices, part: Part, name: str) -> None:
     """Refuse an empty part with a message that names the cure."""
     if not len(indices):
-        raise QvizError(name, f"the {part} part holds no samples", "Add samples, or use --part all")
+        raise QvizError(
+            name, f"the {part} part holds no samples", "Add samples, or evaluate on another part"
+        )

@@ -111,7 +111,7 @@ def test_samples_that_are_not_split_are_looked_at_once() -> None:
 def test_an_empty_part_is_refused_with_its_name() -> None:
     split = split_samples(samples(distinct(3)))
     require_samples(split.indices("tune"), "tune", "x.npz")
-    with pytest.raises(QvizError, match=r"x\.npz: the confirm part holds no samples.*--part all"):
+    with pytest.raises(QvizError, match=r"x\.npz: the confirm part holds no samples.*another part"):
         require_samples(split.indices("confirm"), "confirm", "x.npz")
 
 
