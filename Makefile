@@ -24,7 +24,7 @@ demo: $(READY) ## set up, then open the bundled demo
 	.venv/bin/qviz demo
 
 test: test-libraries $(READY) $(MODELS) ## set up, then run the tests
-	.venv/bin/python -m pytest
+	OMP_NUM_THREADS=1 .venv/bin/python -m pytest -n logical --maxprocesses 8
 
 lint: $(READY) ## set up, then check format, style, types and the floors' imports
 	.venv/bin/ruff format --check .

@@ -17,6 +17,7 @@ from onnx import TensorProto, helper, numpy_helper
 settings.register_profile("qviz", deadline=None)  # how long an example takes is no failure
 settings.load_profile("qviz")
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")  # windows of the tests need no display
+os.environ.pop("COLUMNS", None)  # of who runs the tests, which pytest-xdist hands on
 ROOT = Path(__file__).parent.parent
 Floats = NDArray[np.float32]
 
